@@ -80,9 +80,9 @@ func newClient(l stream.Limits) *client {
 
 // read reads the n oldest messages.
 func (c *client) read(n int) {
-	for ; n > 0; n-- {
-		read := c.unread[0]
-		c.unread = c.unread[1:]
+	oldest := c.unread[:n]
+	c.unread = c.unread[n:] // before more is given
+	for _, read := range oldest {
 		read()
 	}
 }
