@@ -117,8 +117,8 @@ const (
 	stepsAfter  = `"]}}`
 )
 
-// plain reports whether text is not empty, and is the same in JSON.
-func plain(text string) bool {
+// unescaped reports whether text is not empty, and is the same in JSON.
+func unescaped(text string) bool {
 	for _, c := range []byte(text) {
 		if c < ' ' || c > '~' || strings.IndexByte("\"\\<>&", c) >= 0 {
 			return false
@@ -148,7 +148,7 @@ type detailJSON struct {
 // AppendEnd appends the end frame e to b. A text that is too long is clipped, and details
 // that do not fit in [MaxEnd] are left out.
 func AppendEnd(b []byte, e End) []byte {
-	if steps := string(checkedSteps(string(e.Steps))); e.Failure == nil && !e.Next && !e.Replied && plain(steps) {
+	if steps := string(checkedSteps(string(e.Steps))); e.Failure == nil && !e.Next && !e.Replied && unescaped(steps) {
 		b = appendFrameHeader(b, flagEnd, len(stepsBefore)+len(steps)+len(stepsAfter))
 		return append(append(append(b, stepsBefore...), steps...), stepsAfter...)
 	}
@@ -198,7 +198,7 @@ func ParseEnd(payload []byte) (End, error) {
 		return End{}, fmt.Errorf("%w: its end has %d bytes, the limit is %d", ErrFrame, len(payload), MaxEnd)
 	}
 	if steps, is := strings.CutPrefix(string(payload), stepsBefore); is {
-		if steps, is = strings.CutSuffix(steps, stepsAfter); is && plain(steps) {
+		if steps, is = strings.CutSuffix(steps, stepsAfter); is && unescaped(steps) {
 			return End{Steps: checkedSteps(steps)}, nil
 		}
 	}
