@@ -183,8 +183,9 @@ func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 	hold(good).Free() // is sent
 	require.EqualValues(t, 4<<20, b.Used())
 
-	require.False(t, b.conns.closeDeaf(time.Now()), "it has not waited for long")
-	require.True(t, b.conns.closeDeaf(time.Now().Add(time.Second)))
+	since := time.Unix(0, deaf.moved.Load())
+	require.False(t, b.conns.closeDeaf(since.Add(deafTime)), "it has not waited for long")
+	require.True(t, b.conns.closeDeaf(since.Add(deafTime+1)))
 	_, err := end.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 	require.Zero(t, b.Used())
