@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -34,10 +33,15 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 			w.WriteHeader(http.StatusOK)
 		}
 	}
+	var panicked any
 	in.sink = stream.Sink{
 		Send: func(data mem.Buffer, freed func(int64)) (err error) {
 			defer freed(int64(cap(data.ReadOnlyData())))
-			defer recovered(&err)
+			defer func() { // by the goroutine that has the message: the panic is the client's
+				if panicked = recover(); panicked != nil {
+					err = errClosed
+				}
+			}()
 			out := web.BeginResponse(r.Context(), below, data)
 			if out == nil {
 				return errClosed
@@ -56,15 +60,10 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 	}
 	req, response := k.stream(r.Context(), in)
 	defer req.observe()
+	if panicked != nil {
+		panic(panicked) // ends the client's connection, and is logged, by net/http
+	}
 	traffic.Begun(w, code.Code(response.failure.GetCode()))
 	_ = control.SetWriteDeadline(time.Now().Add(web.ResponseTime))
 	_, _ = w.Write(event.AppendEnd(nil, event.End{Failure: response.failure}))
-}
-
-// recovered makes a panic the error. What is written for a client is written by the goroutine that has the message,
-// and a panic of the transcoder's must end no more than it does on the client's own.
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("panic: %v", p)
-	}
 }
