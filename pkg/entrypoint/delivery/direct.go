@@ -162,9 +162,7 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 		s := r.sending(attempt)
 		s.streaming = stream
 		response, err := d.call(ctx, to, p, &s)
-		if brokenOff(err) && r.Over(ctx) {
-			err = context.Cause(ctx) // the node keeps the deadline, too
-		}
+		err = r.unlessOver(ctx, err)
 		pause, again := time.Duration(0), false
 		switch {
 		case err == nil || ctx.Err() != nil || !retryable(err) || stream.begun() || !payload.Resend():
@@ -188,8 +186,14 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 	}
 }
 
-// brokenOff reports whether a stream has broken off.
-func brokenOff(err error) bool { return errors.As(err, new(*stream.Cut)) }
+// unlessOver returns err, or the cause of ctx's end if that is why a stream has broken off: nodes keep the
+// deadline, too.
+func (r *Request) unlessOver(ctx context.Context, err error) error {
+	if errors.As(err, new(*stream.Cut)) && r.Over(ctx) {
+		return context.Cause(ctx)
+	}
+	return err
+}
 
 // call posts p once: by the shortcut or to one of the pods, and where these accept no connection,
 // so that nothing has been sent, to the node's own address.

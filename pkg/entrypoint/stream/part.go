@@ -99,17 +99,7 @@ func (p *Part) give(data mem.Buffer) error {
 // acquire waits until there is room for a message of n bytes, and takes it. Only the open part does.
 func (s *Stream) acquire(ctx context.Context, n int64) error {
 	for {
-		s.mu.Lock()
-		err := s.refusal()
-		full := err == nil && s.held > 0 && (s.held >= mostMessages || s.bytes+n > mostBytes)
-		if s.waiting && !full {
-			s.moved = time.Now()
-		}
-		if s.waiting = full; err == nil && !full {
-			s.held++
-			s.bytes += n
-		}
-		s.mu.Unlock()
+		full, err := s.take(n)
 		if !full {
 			return err
 		}
@@ -123,6 +113,24 @@ func (s *Stream) acquire(ctx context.Context, n int64) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// take takes room for a message of n bytes. It reports whether there is none yet; the error is why none is
+// accepted.
+func (s *Stream) take(n int64) (full bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err = s.refusal(); err == nil {
+		full = s.held > 0 && (s.held >= mostMessages || s.bytes+n > mostBytes)
+	}
+	if s.waiting && !full {
+		s.moved = time.Now()
+	}
+	if s.waiting = full; err == nil && !full {
+		s.held++
+		s.bytes += n
+	}
+	return full, err
 }
 
 // refusal is why no message is accepted; the lock is held.

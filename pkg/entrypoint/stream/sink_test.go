@@ -47,7 +47,7 @@ func (g *gated) send(t *testing.T, r room, text string) (sent chan error) {
 }
 
 // wait waits for the end in a goroutine of its own.
-func (g *gated) wait(t *testing.T, until context.Context) (waited chan error) {
+func (g *gated) wait(until context.Context, t *testing.T) (waited chan error) {
 	waited = make(chan error, 1)
 	go func() { waited <- g.Wait(until, t.Context()) }()
 	return waited
@@ -56,7 +56,7 @@ func (g *gated) wait(t *testing.T, until context.Context) (waited chan error) {
 // The end comes while a message is being sent: the client has that one first.
 func TestAnEndFollowsTheMessageThatIsBeingSent(t *testing.T) {
 	r, g := newRoom(t, 1<<20), newGated()
-	waited, sent := g.wait(t, t.Context()), g.send(t, r, "one")
+	waited, sent := g.wait(t.Context(), t), g.send(t, r, "one")
 	require.Equal(t, "one", <-g.given)
 	require.True(t, g.End(r.buffer(t, "last")))
 	g.goOn <- nil
@@ -72,7 +72,7 @@ func TestWhatThePortRefusesEndsTheStream(t *testing.T) {
 	refused := errors.New("the connection is closed")
 	synctest.Test(t, func(t *testing.T) {
 		r, g := newRoom(t, 1<<20), newGated()
-		waited, sent := g.wait(t, t.Context()), g.send(t, r, "one")
+		waited, sent := g.wait(t.Context(), t), g.send(t, r, "one")
 		require.Equal(t, "one", <-g.given)
 		g.goOn <- refused
 		require.Equal(t, refused, <-waited)
@@ -84,7 +84,7 @@ func TestWhatThePortRefusesEndsTheStream(t *testing.T) {
 		require.Equal(t, stream.ErrOver, <-sent)
 	})
 	r, g := newRoom(t, 1<<20), newGated()
-	waited := g.wait(t, t.Context())
+	waited := g.wait(t.Context(), t)
 	require.True(t, g.End(r.buffer(t, "last")))
 	require.Equal(t, "last", <-g.given)
 	g.goOn <- refused
@@ -97,7 +97,7 @@ func TestTheEndOfTheTimeAbortsASend(t *testing.T) {
 	r, g := newRoom(t, 1<<20), newGated()
 	until, cancel := context.WithCancel(t.Context())
 	stop := g.EndAt(until)
-	waited, sent := g.wait(t, until), g.send(t, r, "one")
+	waited, sent := g.wait(until, t), g.send(t, r, "one")
 	require.Equal(t, "one", <-g.given)
 	cancel()
 	require.Equal(t, errAborted, <-waited)
