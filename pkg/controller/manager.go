@@ -258,7 +258,7 @@ func cacheOptions(o Options) cache.Options {
 			&discoveryv1.EndpointSlice{}: endpoints,
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
 				o.SystemNamespace:        named(render.SettingsName),
-				render.FeaturesNamespace: named(render.FeaturesName),
+				render.FeaturesNamespace: {LabelSelector: labels.Everything()}, // flags, network, Deployments
 				cache.AllNamespaces:      {LabelSelector: ours},
 			}},
 		},

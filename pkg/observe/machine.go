@@ -147,6 +147,8 @@ func (in Input) waiting(n Node) *Cause {
 		return &Cause{v1alpha1.ReasonUnschedulable, fmt.Sprintf("%s; the cluster's autoscaler adds none: %s", text, said)}
 	case said != "":
 		text += "; the cluster's autoscaler adds one: " + said
+	case in.Unread:
+		text += "; what autoscalers report about it cannot be read: " + unschedulable(scheduler)
 	default:
 		text += "; no autoscaler has reported that it adds one: " + unschedulable(scheduler)
 	}
@@ -237,7 +239,7 @@ func (p *Patience) Offer(machines []corev1.Node, pods []corev1.Pod) string {
 		quantity := m.Status.Allocatable[p.Resource]
 		free := quantity.Value() - used[m.Name]
 		if Schedulable(m) && selector.Matches(labels.Set(m.Labels)) && free >= p.Count {
-			offers = append(offers, fmt.Sprintf("%s %d", cmp.Or(string(m.UID), m.Name), free))
+			offers = append(offers, fmt.Sprintf("%s %d %s", cmp.Or(string(m.UID), m.Name), free, readySince(m)))
 		}
 	}
 	if len(offers) == 0 {
@@ -246,6 +248,16 @@ func (p *Patience) Offer(machines []corev1.Node, pods []corev1.Pod) string {
 	slices.Sort(offers)
 	sum := sha256.Sum256([]byte(strings.Join(offers, "\n")))
 	return hex.EncodeToString(sum[:6])
+}
+
+// readySince is since when a machine is ready, or not: one that was not meanwhile is offered again.
+func readySince(m *corev1.Node) string {
+	for _, c := range m.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.LastTransitionTime.UTC().Format(time.RFC3339)
+		}
+	}
+	return ""
 }
 
 // Schedulable reports whether pods can be scheduled on a node of the cluster.

@@ -97,6 +97,13 @@ func TestANodeWaitsForAMachine(t *testing.T) {
 	}
 }
 
+func TestWhatAutoscalersReportMayBeUnreadable(t *testing.T) {
+	in := testInput()
+	in.Unread = true
+	requireCause(t, v1alpha1.ReasonWaitingForNode, since+"; what autoscalers report about it cannot be read: "+noMachine,
+		in.waiting(Node{Pods: []corev1.Pod{unscheduled(3 * time.Minute)}, Patience: patient()}))
+}
+
 func TestAVersionWaitsForAMachine(t *testing.T) {
 	v, in := testVersion(), testInput()
 	in.Nodes = map[string]Node{"etl": {Service: testService(configurationFailed), Revision: testRevision(func(s *servingv1.RevisionStatus) {
@@ -216,6 +223,9 @@ func TestWhatMachinesOffer(t *testing.T) {
 		"another machine": p.Offer([]corev1.Node{machine("c", 1, nil)}, nil),
 		"more machines":   p.Offer([]corev1.Node{machine("a", 1, nil), machine("b", 1, nil)}, nil),
 		"more GPUs":       p.Offer([]corev1.Node{machine("a", 2, nil)}, nil),
+		"one that was not ready meanwhile": p.Offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) {
+			n.Status.Conditions[0].LastTransitionTime = metav1.NewTime(time.Unix(1, 0))
+		})}, nil),
 	} {
 		require.NotEmpty(t, other, name)
 		require.NotEqual(t, one, other, name)

@@ -38,6 +38,8 @@ type Input struct {
 	Entrypoint Entrypoint
 	// Impatient: Knative marks a Revision as failed while no machine can run its pod.
 	Impatient bool
+	// Unread: events about pods that wait for a machine could not be read.
+	Unread bool
 	// Events are the warnings about the pods for which [NeedsEvents] is true, and all events about pods of
 	// patient nodes that wait for a machine, by UID.
 	Events map[types.UID][]corev1.Event

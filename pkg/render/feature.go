@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -15,17 +16,33 @@ func ServingKind() schema.GroupVersionKind { return servingv1.SchemeGroupVersion
 // EventingKind is the kind that a cluster has if Knative Eventing is installed.
 func EventingKind() schema.GroupVersionKind { return flowsv1.SchemeGroupVersion.WithKind("Sequence") }
 
-// Namespace and name of the ConfigMap with Knative Serving's feature flags, and the name of that
-// with its settings for Deployments.
+// Namespace and name of the ConfigMap with Knative Serving's feature flags, and the names of those
+// with its settings for Deployments and for the network.
 const (
 	FeaturesNamespace = "knative-serving"
 	FeaturesName      = "config-features"
 	DeploymentName    = "config-deployment"
+	NetworkName       = "config-network"
 )
 
 // AlwaysSchedulable is a key of Knative's config-deployment: unless it is true, Knative marks a
 // Revision as failed as long as no machine can run its pod.
 const AlwaysSchedulable = "pod-is-always-schedulable"
+
+// InternalTLS is a key of Knative's config-network: if it is "enabled", all that passes between ingress, activator and
+// queue-proxies is encrypted.
+const InternalTLS = "system-internal-tls"
+
+// Encrypts reports whether the data of config-network has Knative encrypt that. (knative.dev/networking/pkg/config)
+func Encrypts(network map[string]string) bool {
+	switch text := network[InternalTLS]; {
+	case text == "", strings.EqualFold(text, "disabled"):
+		old, _ := strconv.ParseBool(network["internal-encryption"]) // its former name
+		return old
+	default:
+		return strings.EqualFold(text, "enabled")
+	}
+}
 
 // EnableAlwaysSchedulable is the command that sets it, for hints.
 const EnableAlwaysSchedulable = "kubectl patch configmap " + DeploymentName + " -n " + FeaturesNamespace +

@@ -63,6 +63,8 @@ type Input struct {
 	Warm bool
 	// Patient is whether nodes wait for machines: see [v1alpha1.StartedWith].
 	Patient bool
+	// Encrypted is whether no node may be called past its Knative Service: see [v1alpha1.StartedWith].
+	Encrypted bool
 	// Retries are the [AnnotationRetry] of nodes, by their names.
 	Retries map[string]string
 	// QueueSecret is the name of the Secret with the version's credentials for the queue; empty

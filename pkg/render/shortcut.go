@@ -22,10 +22,11 @@ const (
 
 // hasShortcut reports whether the entrypoint calls the node's pod directly, bypassing ingress
 // and queue-proxy. It does if they have nothing to do: with one pod there is nothing to
-// balance and nothing to scale. Only queue-proxy enforces a limit on concurrency.
+// balance and nothing to scale. Only queue-proxy enforces a limit on concurrency. Nothing is called past Knative
+// that Knative encrypts.
 func (in Input) hasShortcut(n v1alpha1.Node) bool {
 	least, most := in.bounds(n)
-	return in.direct() && least == 1 && most == 1 && in.concurrency(n) == 0
+	return in.direct() && !in.Encrypted && least == 1 && most == 1 && in.concurrency(n) == 0
 }
 
 // way is the Service by which the entrypoint calls the node's pods; nil where it calls the Knative Service.
@@ -43,7 +44,7 @@ func (in Input) way(n v1alpha1.Node) *corev1.Service {
 // alone. It does wherever it calls nodes itself and there is no shorter way: queue-proxies enforce the limit
 // on concurrency, and tell the autoscaler about the load. The entrypoint of an older kn-krt does not know how.
 func (in Input) callsPods(n v1alpha1.Node) bool {
-	return in.Kept && in.direct() && !in.hasShortcut(n)
+	return in.Kept && in.direct() && !in.Encrypted && !in.hasShortcut(n)
 }
 
 // podsOf is the Service by whose name the entrypoint finds the pods of a node: those that are ready, of the

@@ -20,7 +20,7 @@ import (
 const (
 	// leastTime and mostTime are the bounds of --for.
 	leastTime = time.Minute
-	mostTime  = 7 * 24 * time.Hour
+	mostTime  = v1alpha1.MostWarm
 	// interval is the time between two looks at a version.
 	interval = 500 * time.Millisecond
 	// maxText limits what is printed of an error's text, in bytes.
@@ -127,11 +127,17 @@ type wait struct {
 	begun, until time.Time
 	waiting      []string // as seen last
 	seen         bool
+	starting     bool // it was printed that the version is starting
 }
 
 // over reports whether all nodes are up, and prints which are since the last time.
 func (w *wait) over(v *v1alpha1.Version) bool {
 	if v.Status.Warm == nil || !v.Status.Warm.Until.Time.Equal(w.until) {
+		if v.Status.Phase == v1alpha1.PhaseStarting && !w.starting {
+			w.starting = true
+			fmt.Fprintf(w.streams.Out, "%7.3fs the version is starting: its nodes are kept up once it has started\n",
+				w.now().Sub(w.begun).Seconds())
+		}
 		return false // the controller has not seen it yet
 	}
 	if !w.seen {
@@ -149,8 +155,21 @@ func (w *wait) over(v *v1alpha1.Version) bool {
 	return len(w.waiting) == 0
 }
 
+// waitsFor is what a version that starts waits for.
+func waitsFor(v *v1alpha1.Version) string {
+	if c := v.Status.Condition(v1alpha1.ConditionReady); c != nil && c.Message != "" {
+		return legible.Line(c.Message, maxText)
+	}
+	return "it is not known why"
+}
+
 // timeout is why the wait is over before all nodes are up.
 func (w *wait) timeout(v *v1alpha1.Version) error {
+	if !w.seen && v.Status.Phase == v1alpha1.PhaseStarting {
+		return term.FailAs(term.ExitWait, fmt.Errorf("version %q has not started yet: %s", v.Name, waitsFor(v)),
+			"Its nodes are kept up once it has, until %s. See why it takes long: '%s describe %s'.",
+			w.until.Local().Format(time.DateTime), w.program, v.Name)
+	}
 	if !w.seen {
 		return term.FailAs(term.ExitWait, fmt.Errorf("the controller has not woken the nodes of version %q", v.Name),
 			"Check that it runs: '%s doctor'.", w.program)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ type versions struct {
 	asked  string
 	until  time.Time
 	ctx    context.Context
+	phases []v1alpha1.Phase // of the looks before the states
 }
 
 func (v *versions) Flags(cmd *cobra.Command) { cmd.Flags().StringP("namespace", "n", "", "") }
@@ -39,6 +41,12 @@ func (v *versions) Warm(cmd *cobra.Command, version string, until time.Time, wat
 	return watch(v.ctx, func(context.Context) (*v1alpha1.Version, error) {
 		out := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v1", Namespace: "dev"}}
 		out.Spec.Nodes = []v1alpha1.Node{{Name: "etl"}, {Name: "model"}}
+		if len(v.phases) > 0 {
+			out.Status.Phase, v.phases = v.phases[0], v.phases[1:]
+			out.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown,
+				Message: "1 of 2 pods are ready"}}
+			return out, nil
+		}
 		if len(v.states) == 0 {
 			return out, v.fails
 		}
@@ -92,6 +100,23 @@ func TestWarm(t *testing.T) {
 All nodes of version 'v1' are up, and stay up until 2026-01-01 09:00:00.
 `, text)
 	require.Equal(t, "v1", v.asked)
+}
+
+func TestWarmOfAVersionThatIsStarting(t *testing.T) {
+	starting := v1alpha1.PhaseStarting
+	v := &versions{phases: []v1alpha1.Phase{starting, starting}, states: []v1alpha1.Warm{{}}}
+	text, err := v.run(t, "v1")
+	require.NoError(t, err)
+	require.Contains(t, text, `
+  0.000s the version is starting: its nodes are kept up once it has started
+  1.000s node 'etl' is up
+  1.000s node 'model' is up
+`)
+	v = &versions{phases: slices.Repeat([]v1alpha1.Phase{starting}, 100)}
+	_, err = v.run(t, "v1", "--wait-timeout", "10")
+	require.ErrorContains(t, err, `version "v1" has not started yet: `)
+	require.ErrorContains(t, err, "1 of 2 pods are ready")
+	require.Equal(t, term.ExitWait, term.Exit(t.Context(), io.Discard, err))
 }
 
 func TestWarmDoesNotWait(t *testing.T) {

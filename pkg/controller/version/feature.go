@@ -8,6 +8,7 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -35,7 +36,21 @@ func disabledFeatures(o render.Object, features map[string]string) (disabled []s
 
 // features are Knative's flags; none if the ConfigMap does not exist.
 func features(ctx context.Context, c client.Reader) (map[string]string, error) {
+	return knativeConfig(ctx, c, render.FeaturesName)
+}
+
+// knativeConfig is the data of a ConfigMap of Knative Serving; none if it does not exist.
+func knativeConfig(ctx context.Context, c client.Reader, name string) (map[string]string, error) {
 	var config corev1.ConfigMap
-	err := c.Get(ctx, types.NamespacedName{Namespace: render.FeaturesNamespace, Name: render.FeaturesName}, &config)
+	err := c.Get(ctx, types.NamespacedName{Namespace: render.FeaturesNamespace, Name: name}, &config)
 	return config.Data, client.IgnoreNotFound(err)
+}
+
+// encrypts reports whether Knative encrypts what a version's entrypoint could send to pods past it.
+func (r *reconciler) encrypts(ctx context.Context, v *v1alpha1.Version) (bool, error) {
+	if v.Delivery() == v1alpha1.DeliverySequence {
+		return false, nil
+	}
+	network, err := knativeConfig(ctx, r.client, render.NetworkName)
+	return render.Encrypts(network), err
 }

@@ -69,8 +69,8 @@ func sooner(a, b time.Duration) time.Duration {
 }
 
 // addMachines reads what autoscalers report about pods of patient nodes that wait for a machine, and what
-// Knative does meanwhile.
-func (r *reconciler) addMachines(ctx context.Context, in *observe.Input) error {
+// Knative does meanwhile. An error says what could not be read, and the rest has been.
+func (r *reconciler) addMachines(ctx context.Context, in *observe.Input) (unread error) {
 	waits := false
 	for _, name := range slices.Sorted(maps.Keys(in.Nodes)) {
 		node := in.Nodes[name]
@@ -82,20 +82,18 @@ func (r *reconciler) addMachines(ctx context.Context, in *observe.Input) error {
 		var list corev1.EventList
 		about := client.MatchingFields{"involvedObject.uid": string(pod.UID)}
 		if err := r.live.List(ctx, &list, client.InNamespace(pod.Namespace), about, client.Limit(maxEvents)); err != nil {
-			return fmt.Errorf("cannot read the events of Pod %q: %w", pod.Name, err)
+			in.Unread = true
+			unread = errors.Join(unread, fmt.Errorf("cannot read the events of Pod %q: %w", pod.Name, err))
+			continue
 		}
 		in.Events[pod.UID] = list.Items
 	}
 	if !waits {
 		return nil
 	}
-	var config corev1.ConfigMap
-	key := types.NamespacedName{Namespace: render.FeaturesNamespace, Name: render.DeploymentName}
-	if err := r.live.Get(ctx, key, &config); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("cannot read Knative's settings: %w", err)
-	}
-	in.Impatient = !strings.EqualFold(config.Data[render.AlwaysSchedulable], "true")
-	return nil
+	config, err := knativeConfig(ctx, r.client, render.DeploymentName)
+	in.Impatient = err == nil && !strings.EqualFold(config[render.AlwaysSchedulable], "true")
+	return errors.Join(unread, err)
 }
 
 // retries are the Revisions that have been made anew because Knative had given up one for which there was no

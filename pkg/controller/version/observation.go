@@ -68,11 +68,12 @@ func (r *reconciler) workflows(
 }
 
 // addPods reads the version's pods, for the components that are not ready and for patient nodes, and the events
-// about those that report nothing themselves.
-func (r *reconciler) addPods(ctx context.Context, v *v1alpha1.Version, in *observe.Input) error {
+// about those that report nothing themselves. unknown: too little could be read to say why something is not ready. Of a
+// version that is, what could not be read about single pods is left out, and the error is returned all the same.
+func (r *reconciler) addPods(ctx context.Context, v *v1alpha1.Version, ready bool, in *observe.Input) (unknown bool, err error) {
 	pods, err := r.pods(ctx, v)
 	if err != nil {
-		return err
+		return true, err
 	}
 	for i := range pods {
 		if render.ComponentOf(&pods[i]).IsEntrypoint() {
@@ -80,10 +81,10 @@ func (r *reconciler) addPods(ctx context.Context, v *v1alpha1.Version, in *obser
 		}
 	}
 	podsOf(pods, in.Nodes)
-	if in.Events, err = r.warnings(ctx, pods, in.Now); err != nil {
-		return err
+	if in.Events, err = r.warnings(ctx, pods, in.Now); err != nil && !ready {
+		return true, err
 	}
-	return r.addMachines(ctx, in)
+	return false, errors.Join(err, r.addMachines(ctx, in))
 }
 
 // podsOf adds the pods of the nodes' latest Revisions to these.
@@ -116,7 +117,7 @@ func (r *reconciler) warnings(ctx context.Context, pods []corev1.Pod, now time.T
 		var list corev1.EventList
 		about := client.MatchingFields{"involvedObject.uid": string(pods[i].UID), "type": corev1.EventTypeWarning}
 		if err := r.live.List(ctx, &list, client.InNamespace(pods[i].Namespace), about); err != nil {
-			return nil, fmt.Errorf("cannot read the events of Pod %q: %w", pods[i].Name, err)
+			return found, fmt.Errorf("cannot read the events of Pod %q: %w", pods[i].Name, err)
 		}
 		found[pods[i].UID] = list.Items
 	}

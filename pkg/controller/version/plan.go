@@ -18,6 +18,8 @@ type plan struct {
 	settings render.Settings // of with, but for those that only the controller uses
 	// streams are the workflows whose rpc returns a stream.
 	streams map[string]bool
+	// encrypted: Knative encrypts now what passes between its components.
+	encrypted bool
 	// next is a restart that is being prepared; nil if there is none.
 	next *restart
 }
@@ -30,13 +32,14 @@ func (p plan) poll() bool { return p.next != nil && p.next.unconnected }
 func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Time) (*plan, error) {
 	before, live := v.Status.StartedWith, isLive(v.Status.Phase)
 	found, err := r.check(ctx, v)
-	if err != nil {
+	encrypted, failed := r.encrypts(ctx, v)
+	if err = errors.Join(err, failed); err != nil {
 		return nil, err
 	}
 	in := render.Input{Version: v, Streams: found.streams}
 	record, err := r.settings.Record()
 	latest := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart, Traffic: true, Kept: true,
-		Warm: true, Patient: true}
+		Warm: true, Patient: true, Encrypted: encrypted}
 	var p plan
 	switch {
 	case err != nil && !live:
@@ -49,6 +52,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	case live && before == nil: // another kn-krt has started it, and recorded nothing
 		p.with = latest
 		p.with.Traffic, p.with.Kept, p.with.Warm, p.with.Patient = false, false, false, false
+		p.with.Encrypted = false
 	case !live:
 		latest.Sequences, err = r.sequenceSuffix(ctx, in, latest)
 		p.with = latest
@@ -59,7 +63,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 		}
 		p.with.Settings = render.Renew(p.with.Settings, record)
 	}
-	p.streams = found.streams
+	p.streams, p.encrypted = found.streams, encrypted
 	p.settings = render.SettingsOf(p.with.Settings)
 	p.settings.StartTimeout = startTimeout(r.settings)
 	if failed := errors.Join(r.planStore(v, &p), r.planQueue(v, &p)); failed != nil {

@@ -101,8 +101,12 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 		v.MarkCurrent() // it cannot be known, and the settings are reported elsewhere
 	default:
 		input := render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses, Channels: want.channels, Streams: p.streams,
-			Kept: p.with.Kept, Warm: p.with.Warm, Patient: p.with.Patient}
+			Kept: p.with.Kept, Warm: p.with.Warm, Patient: p.with.Patient,
+			Encrypted: p.with.Encrypted}
 		behind := render.Behind(input, p.with.Settings, record)
+		if p.with.Encrypted != p.encrypted {
+			behind = append(behind, render.InternalTLS)
+		}
 		if p.with.EntrypointImage != r.image {
 			behind = append(behind, "entrypoint-image")
 		}

@@ -1,6 +1,8 @@
 package version
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"knative.dev/serving/pkg/apis/serving"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
@@ -66,4 +71,50 @@ func TestNodesThatWaitForMachinesAreLookedAtLessOften(t *testing.T) {
 	require.Equal(t, warm.Interval, r.keepWarm(v, now, 0))
 	require.Equal(t, 2*time.Second, r.keepWarm(v, now, 2*time.Second))
 	require.Equal(t, time.Minute, r.keepWarm(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{}}, now, time.Minute))
+}
+
+// unreadable is an apiserver that does not let events be read.
+type unreadable struct{ client.Reader }
+
+func (unreadable) List(context.Context, client.ObjectList, ...client.ListOption) error {
+	return errors.New("no events today")
+}
+
+// cached has these pods, and no settings of Knative.
+type cached struct {
+	client.Client
+	pods []corev1.Pod
+}
+
+func (c cached) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	list.(*corev1.PodList).Items = c.pods
+	return nil
+}
+
+func (cached) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return nil
+}
+
+// What cannot be read about a pod that waits for a machine hides nothing else: the version is marked, and its
+// entrypoint is told.
+func TestEventsThatCannotBeReadHideNothingElse(t *testing.T) {
+	v := testVersion()
+	waiting := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "1", CreationTimestamp: metav1.Now(), Labels: map[string]string{
+		render.LabelVersion: "v", render.LabelNode: "model", serving.RevisionLabelKey: "v-model-00001"}}}
+	waiting.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
+		Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes are available.", LastTransitionTime: metav1.Now()}}
+	r := &reconciler{live: unreadable{}, client: cached{pods: []corev1.Pod{waiting}}}
+	s := &servingv1.Service{}
+	s.Status.LatestCreatedRevisionName = "v-model-00001"
+	input := func() observe.Input {
+		return observe.Input{Now: time.Now(), Nodes: map[string]observe.Node{"model": {Service: s, Patience: &observe.Patience{StartTimeout: time.Hour}}}}
+	}
+	in := input()
+	unknown, err := r.addPods(t.Context(), v, true, &in)
+	require.ErrorContains(t, err, `cannot read the events of Pod "p": no events today`)
+	require.False(t, unknown)
+	require.True(t, in.Unread)
+	require.True(t, in.Impatient, "Knative's settings have been read")
+	require.Len(t, in.Nodes["model"].Pods, 1)
+	require.Len(t, observe.Cold(&v1alpha1.Version{Spec: v1alpha1.VersionSpec{Nodes: []v1alpha1.Node{{Name: "model"}}}}, in), 1)
 }

@@ -110,7 +110,7 @@ func (r *reconciler) knativeSources(
 }
 
 func isFeatures(o client.Object) bool {
-	return o.GetNamespace() == render.FeaturesNamespace && o.GetName() == render.FeaturesName
+	return o.GetNamespace() == render.FeaturesNamespace && (o.GetName() == render.FeaturesName || o.GetName() == render.NetworkName)
 }
 
 // ofLabel is the version in the labels of a pod or Revision.
@@ -122,9 +122,12 @@ func ofLabel(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: version}}}
 }
 
-// ofFeatures are the versions that need feature flags of Knative.
-func (r *reconciler) ofFeatures(ctx context.Context, _ client.Object) []reconcile.Request {
+// ofFeatures are the versions that need feature flags of Knative, or call nodes themselves unless it encrypts that.
+func (r *reconciler) ofFeatures(ctx context.Context, o client.Object) []reconcile.Request {
 	return r.versions(ctx, "", func(v *v1alpha1.Version) bool {
+		if o.GetName() == render.NetworkName {
+			return v.Delivery() != v1alpha1.DeliverySequence
+		}
 		for _, n := range v.Spec.Nodes {
 			if n.GPU {
 				return true

@@ -84,8 +84,9 @@ func (r *reconciler) mark(ctx context.Context, want desired, have current, done 
 	in := r.observation(want, have, done)
 	in.Workflows, poll, err = r.workflows(ctx, want, have, done)
 	if !have.ready() || in.Patient() {
-		if failed := r.addPods(ctx, want.version, &in); failed != nil {
-			return false, true, errors.Join(err, failed)
+		unknown, failed := r.addPods(ctx, want.version, have.ready(), &in)
+		if err = errors.Join(err, failed); unknown {
+			return false, true, err
 		}
 	}
 	former := want.version.QueueProblem()

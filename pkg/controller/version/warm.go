@@ -15,7 +15,11 @@ const wakeInterval = time.Second
 // keepWarm keeps the nodes of a version up for as long as its annotation says, and marks which are not up yet. It
 // returns after what time to reconcile again, 0 for never, if that is requeue for other reasons.
 func (r *reconciler) keepWarm(v *v1alpha1.Version, now time.Time, requeue time.Duration) time.Duration {
-	until := v.WarmUntil()
+	until, problem := v.WarmUntil(now)
+	if problem != "" {
+		v.Status.Warm = &v1alpha1.Warm{Message: problem}
+		return requeue
+	}
 	if !isLive(v.Status.Phase) || !now.Before(until) {
 		v.Status.Warm = nil
 		return requeue

@@ -28,8 +28,9 @@ const (
 	least = 4 * time.Second
 	// fresh is for how long a node counts as up after a response.
 	fresh = 30 * time.Second
-	// atOnce bounds the requests that are on their way. A node that starts slowly holds one.
-	atOnce = 1000
+	// atOnce bounds the requests that are on their way, and atOnceIn those to the nodes of one namespace: a node that
+	// starts slowly holds one, and those of one team must not keep others from starting.
+	atOnce, atOnceIn = 1000, 100
 	// maxWhy bounds the text of an error, in bytes.
 	maxWhy = 300
 )
@@ -43,6 +44,7 @@ type Warmer struct {
 
 	mu       sync.Mutex
 	inFlight int
+	in       map[string]int // in flight, by namespace
 	versions map[types.UID]map[string]*node
 }
 
@@ -66,7 +68,7 @@ type Down struct {
 
 // New returns a Warmer; dial replaces how connections are made, nil for the network.
 func New(dial func(ctx context.Context, network, address string) (net.Conn, error)) *Warmer {
-	w := &Warmer{client: warm.NewClient(dial), versions: map[types.UID]map[string]*node{}}
+	w := &Warmer{client: warm.NewClient(dial), in: map[string]int{}, versions: map[types.UID]map[string]*node{}}
 	w.work, w.end = context.WithCancel(context.Background())
 	return w
 }
@@ -96,11 +98,12 @@ func (w *Warmer) Wake(v *v1alpha1.Version, now time.Time) (down []Down) {
 			n = &node{}
 			nodes[name] = n
 		}
-		if !n.busy && now.Sub(n.asked) >= least && w.inFlight < atOnce && w.work.Err() == nil {
+		if !n.busy && now.Sub(n.asked) >= least && w.room(v.Namespace) && w.work.Err() == nil {
 			n.busy, n.asked = true, now
 			w.inFlight++
+			w.in[v.Namespace]++
 			w.left.Add(1)
-			go w.ask(n, urls[name])
+			go w.ask(n, urls[name], v.Namespace)
 		}
 		if now.Sub(n.up) > fresh {
 			down = append(down, Down{Name: name, Why: n.why, Unreachable: n.unreachable})
@@ -109,13 +112,20 @@ func (w *Warmer) Wake(v *v1alpha1.Version, now time.Time) (down []Down) {
 	return down
 }
 
+// room reports whether one more request may be on its way to a node of the namespace. The mutex is held.
+func (w *Warmer) room(namespace string) bool {
+	return w.inFlight < atOnce && w.in[namespace] < atOnceIn
+}
+
 // ask wakes a node.
-func (w *Warmer) ask(n *node, url string) {
+func (w *Warmer) ask(n *node, url, namespace string) {
 	defer w.left.Done()
 	err := w.client.Wake(w.work, url)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.inFlight--
+	if w.inFlight, w.in[namespace] = w.inFlight-1, w.in[namespace]-1; w.in[namespace] == 0 {
+		delete(w.in, namespace)
+	}
 	n.busy, n.why, n.unreachable = false, "", false
 	var op *net.OpError
 	switch {

@@ -3,6 +3,7 @@ package warm_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -94,6 +95,32 @@ func TestNodesAreWoken(t *testing.T) {
 	require.Equal(t, "a b c d", names(w.Wake(v, time.Now().Add(time.Minute))), "what responded long ago may be at zero")
 	w.Keep(map[types.UID]bool{})
 	require.Equal(t, "a b c d", names(w.Wake(v, now)), "nothing is known of a version that is new")
+}
+
+// The nodes of one namespace that start slowly, or never, do not keep those of another from being woken.
+func TestANamespaceLeavesRoomForOthers(t *testing.T) {
+	var slow, other atomic.Int32
+	over := make(chan struct{})
+	defer close(over)
+	n := nodes{"v1-a.other.svc.cluster.local": func(http.ResponseWriter, *http.Request) { other.Add(1) }}
+	var names []string
+	for i := range 150 {
+		names = append(names, fmt.Sprintf("n%d", i))
+		n["v1-"+names[i]+".dev.svc.cluster.local"] = func(http.ResponseWriter, *http.Request) {
+			slow.Add(1)
+			<-over
+		}
+	}
+	w := n.warmer(t)
+	v, v2 := version(names...), version("a")
+	v2.Namespace, v2.UID = "other", "2"
+	now := time.Now()
+	w.Wake(v, now)
+	require.Eventually(t, func() bool { return slow.Load() == 100 }, patient, time.Millisecond)
+	w.Wake(v, now.Add(time.Minute))
+	require.Eventually(t, func() bool { return len(w.Wake(v2, now)) == 0 }, patient, time.Millisecond)
+	require.EqualValues(t, 1, other.Load())
+	require.EqualValues(t, 100, slow.Load())
 }
 
 func TestStopEndsWhatIsOnItsWay(t *testing.T) {

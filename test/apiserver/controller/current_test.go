@@ -95,6 +95,7 @@ func TestWhatRunsStaysAsItWasStarted(t *testing.T) {
 
 	p.settingsAreTakenOnByARestart()
 	p.settingsThatHoldAtOnce()
+	p.whatKnativeEncryptsIsNotCalledPastIt()
 	p.anotherProgramChangesNothing(first)
 }
 
@@ -171,6 +172,36 @@ func (p *place) settingsThatHoldAtOnce() {
 		before[changed] = now[changed]
 	}
 	require.Equal(p, before, now)
+}
+
+func (p *place) whatKnativeEncryptsIsNotCalledPastIt() {
+	p.version("d", direct, func(v *v1alpha1.Version) {
+		other := v.Spec.Nodes[0]
+		other.Name = "one"
+		other.Scale = &v1alpha1.Scale{Min: new(int32(1)), Max: new(int32(1))}
+		v.Spec.Nodes = append(v.Spec.Nodes, other)
+		v.Spec.Workflows[0].Sequential = append(v.Spec.Workflows[0].Sequential, "one")
+	})
+	v := p.started("d")
+	way := &corev1.Service{}
+	require.True(p, p.read("d---node", way) && p.read("d--one", way))
+	network := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "config-network", Namespace: "knative-serving"},
+		Data: map[string]string{"system-internal-tls": "Enabled"}}
+	require.NoError(p, p.Create(p.Context(), network))
+	p.current("d", v1alpha1.ReasonBehind, "changed since it was started: system-internal-tls; restart it to apply the change")
+	require.True(p, p.read("d---node", way) && p.read("d--one", way), "it runs as before")
+	require.False(p, v.Status.StartedWith.Encrypted)
+	p.restart("d", "1")
+	require.True(p, p.current("d", v1alpha1.ReasonCurrent, "").Status.StartedWith.Encrypted)
+	p.gone("d---node", way)
+	p.gone("d--one", way)
+	config := &corev1.ConfigMap{}
+	require.True(p, p.soon(func() bool {
+		return p.read("d-entrypoint", config) && !strings.Contains(config.Data["entrypoint.json"], "d--")
+	}))
+	require.NoError(p, p.Delete(p.Context(), network))
+	p.current("d", v1alpha1.ReasonBehind, "system-internal-tls")
+	p.current("v", v1alpha1.ReasonCurrent, "")
 }
 
 func (p *place) anotherProgramChangesNothing(first *process) {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,4 +114,30 @@ func TestAVersionIsKeptWarm(t *testing.T) {
 	<-asked // again, so that it stays up
 	p.change(v, `{"metadata": {"annotations": {"krt.dev/warm-until": "2026-01-01T00:00:00Z"}}}`)
 	warm("the time is over", func(w *v1alpha1.Warm) bool { return w == nil })
+}
+
+// A time that cannot be used is reported, and wakes nothing.
+func TestATimeThatCannotBeUsedIsReported(t *testing.T) {
+	p := newPlace(t)
+	asked, _ := p.asleep("a")
+	v := p.version("a", "example.com/a")
+	p.ready(v)
+	for text, want := range map[string]string{
+		"tomorrow":             `krt.dev/warm-until: "tomorrow" is not a time such as "`,
+		"2999-01-01T00:00:00Z": `krt.dev/warm-until: 2999-01-01T00:00:00Z is more than 168 hours ahead`,
+	} {
+		p.change(v, `{"metadata": {"annotations": {"krt.dev/warm-until": "`+text+`"}}}`)
+		require.True(t, p.soon(func() bool {
+			require.NoError(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(v), v))
+			return v.Status.Warm != nil && strings.Contains(v.Status.Warm.Message, want)
+		}), "%+v", v.Status.Warm)
+		require.True(t, v.Status.Warm.Until.IsZero())
+	}
+	p.change(v, `{"metadata": {"annotations": {"krt.dev/warm-until": null}}}`)
+	require.True(t, p.soon(func() bool {
+		v = &v1alpha1.Version{ObjectMeta: v.ObjectMeta}
+		require.NoError(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(v), v))
+		return v.Status.Warm == nil
+	}))
+	require.Empty(t, asked)
 }

@@ -58,14 +58,15 @@ type VersionStatus struct {
 
 // Warm is how far the nodes are that are kept up.
 type Warm struct {
-	// Until is the time in the annotation.
-	Until metav1.Time `json:"until"`
+	// Until is the time in the annotation. It is missing if the annotation has no effect; Message says why.
+	// +optional
+	Until metav1.Time `json:"until,omitzero"`
 	// Waiting are the nodes that are not up yet.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
 	Waiting []string `json:"waiting,omitempty"`
-	// Message is why the first of them could not be woken, if it could not.
+	// Message is why the first of them could not be woken, if it could not, or what is wrong with the annotation.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
@@ -106,6 +107,10 @@ type StartedWith struct {
 	// node waits for. They do not if an older kn-krt has started the version.
 	// +optional
 	Patient bool `json:"patient,omitempty"`
+	// Encrypted is whether Knative encrypted at that time what passes between its own components (system-internal-tls).
+	// Nodes are called through their Knative Services then, and never past these.
+	// +optional
+	Encrypted bool `json:"encrypted,omitempty"`
 	// Restart is spec.restart at that time.
 	// +optional
 	Restart string `json:"restart,omitempty"`

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -62,16 +63,29 @@ const (
 	StopNow        = "now"
 )
 
-// AnnotationWarmUntil is, on a version, the time (RFC 3339) until which its nodes are kept up that may be at zero.
+// MostWarm is how far ahead the time of [AnnotationWarmUntil] may be.
+const MostWarm = 7 * 24 * time.Hour
+
+// AnnotationWarmUntil is, on a version, the time (RFC 3339) until which its nodes are kept up that may be at zero. One
+// that is further ahead than [MostWarm] has no effect until it is not.
 const AnnotationWarmUntil = "krt.dev/warm-until"
 
-// WarmUntil is until when nodes are kept up, zero if they are not. What is not a time counts as none.
-func (v *Version) WarmUntil() time.Time {
-	until, err := time.Parse(time.RFC3339, v.Annotations[AnnotationWarmUntil])
-	if err != nil {
-		return time.Time{}
+// WarmUntil is until when nodes are kept up, zero if they are not, and what is wrong with the annotation; empty if
+// nothing is.
+func (v *Version) WarmUntil(now time.Time) (until time.Time, problem string) {
+	text := v.Annotations[AnnotationWarmUntil]
+	if text == "" {
+		return time.Time{}, ""
 	}
-	return until.Truncate(time.Second) // as times in a status are
+	until, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil:
+		return time.Time{}, fmt.Sprintf("%s: %q is not a time such as %q", AnnotationWarmUntil, text[:min(len(text), 64)],
+			now.Add(time.Hour).UTC().Format(time.RFC3339))
+	case until.After(now.Add(MostWarm)):
+		return time.Time{}, fmt.Sprintf("%s: %s is more than %.0f hours ahead", AnnotationWarmUntil, text, MostWarm.Hours())
+	}
+	return until.Truncate(time.Second), "" // as times in a status are
 }
 
 // StopsNow reports whether a stop leaves what waits in the version's queue there.
