@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -93,6 +95,35 @@ func TestHostedNodeServesAndStops(t *testing.T) {
 	_, _, err = post(t.Context(), instances[0])
 	require.Error(t, err)
 	require.Empty(t, f.links.byHost)
+}
+
+// panicking is a Reporter that panics at the first line with "called".
+type panicking struct {
+	*recorder
+	once sync.Once
+}
+
+func (p *panicking) Line(node, stream, line string) {
+	p.recorder.Line(node, stream, line)
+	if strings.Contains(line, "called") {
+		p.once.Do(func() { panic("no room") })
+	}
+}
+
+// A panic of a front is its node's failure, and not the end of the run.
+func TestAPanicOfAHostedFrontIsItsNodesFailure(t *testing.T) {
+	r := newRecorder()
+	f := newFleet(&panicking{recorder: r}, fast())
+	t.Cleanup(func() { f.stop(time.Minute) })
+	instances, err := f.start(t.Context(), []spec{pythonSpec(t, pidNode)})
+	require.NoError(t, err)
+	_, _, _ = post(t.Context(), instances[0])
+	r.await(t, EventNodeExited, 1)
+	require.ErrorContains(t, r.of(EventNodeExited)[0].Error, "its front panicked: no room")
+	require.Eventually(t, func() bool {
+		status, _, err := post(t.Context(), instances[0])
+		return err == nil && status == http.StatusOK
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func TestHostedNodeThatDoesNotStart(t *testing.T) {

@@ -1,12 +1,31 @@
 package pyrunner
 
-import "time"
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// survive is deferred by what runs on its own: a panic ends the node and not the process, which may be that of others
+// too.
+func (n *node) survive() {
+	if p := recover(); p != nil {
+		n.end(n.panicked(p))
+	}
+}
+
+// panicked logs a panic and returns it as an error.
+func (n *node) panicked(p any) error {
+	n.log.Error("the node's front panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	return fmt.Errorf("its front panicked: %v", p)
+}
 
 // killing makes all processes be killed when the node is to end at once; the function that
 // it returns ends that.
 func (n *node) killing() (stop func()) {
 	over := make(chan struct{})
 	go func() {
+		defer n.survive()
 		select {
 		case <-over:
 			return

@@ -32,6 +32,26 @@ def handler(ctx, data):
 	n.result <- nil
 }
 
+// A process may host several nodes, and a run of them: a panic of one's front is its end alone.
+func TestAPanicOfTheFrontEndsTheNode(t *testing.T) {
+	n := start(t, `
+def handler(ctx, data):
+    print("boom", flush=True)
+    time.sleep(3600)
+`, nil)
+	n.log.panics.Store(true)
+	done := make(chan answer, 1)
+	go func() {
+		a, _ := n.postContext(context.Background(), request("x"))
+		done <- a
+	}()
+	require.EqualError(t, <-n.result, `cannot keep node "model" running: its front panicked: no room`)
+	n.result <- nil
+	<-done
+	require.Contains(t, n.log.String(), "the node's front panicked")
+	require.Contains(t, n.log.String(), "harness_test.go", "where")
+}
+
 func TestStopLetsCallsFinish(t *testing.T) {
 	for form, env := range forms {
 		t.Run(form, func(t *testing.T) {

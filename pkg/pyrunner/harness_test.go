@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,12 +60,16 @@ type node struct {
 }
 
 type buffer struct {
-	mu   sync.Mutex
-	b    bytes.Buffer
-	news chan struct{}
+	panics atomic.Bool // at a line with "boom"
+	mu     sync.Mutex
+	b      bytes.Buffer
+	news   chan struct{}
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
+	if b.panics.Load() && bytes.Contains(p, []byte("boom")) {
+		panic("no room")
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {

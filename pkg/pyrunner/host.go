@@ -68,7 +68,7 @@ func (n *node) startHost(ctx context.Context) (first *worker, err error) {
 		l.adopt(p)
 		return w, nil
 	}
-	n.host = newZygote(p, w, n.config.maxMessageBytes)
+	n.host = newZygote(p, w, n)
 	return nil, nil
 }
 

@@ -63,8 +63,13 @@ type node struct {
 }
 
 // Init implements [runner.Foreign]: it starts Python and waits for the workers.
-func (n *node) Init(ctx context.Context) error {
+func (n *node) Init(ctx context.Context) (err error) {
 	started := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			err = n.panicked(p)
+		}
+	}()
 	n.starting.Lock()
 	defer n.starting.Unlock()
 	if n.life.Err() != nil {
@@ -83,6 +88,7 @@ func (n *node) Init(ctx context.Context) error {
 	}
 	if over, err := n.host.failed(); over != nil {
 		go func() {
+			defer n.survive()
 			<-over
 			n.end(err()) // no effect if the node has already ended
 		}()
@@ -111,6 +117,7 @@ func (n *node) pipe() (*os.File, error) {
 		return nil, fmt.Errorf("cannot create a pipe for Python's output: %w", err)
 	}
 	n.output.Go(func() {
+		defer n.survive()
 		defer func() { _ = r.Close() }()
 		copyOutput(r, n.log, n.tracebacks, n.config.wholeText)
 	})
@@ -130,11 +137,7 @@ func (n *node) startWorkers(ctx context.Context, first *worker) error {
 	defer cancel()
 	for range due {
 		go func() {
-			w, err := n.spawn(ctx)
-			if err == nil {
-				n.keep(w)
-			}
-			results <- err
+			results <- n.startWorker(ctx)
 		}()
 	}
 	var failure error
@@ -145,6 +148,20 @@ func (n *node) startWorkers(ctx context.Context, first *worker) error {
 		}
 	}
 	return failure
+}
+
+// startWorker starts a worker and keeps it.
+func (n *node) startWorker(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = n.panicked(p)
+		}
+	}()
+	w, err := n.spawn(ctx)
+	if err == nil {
+		n.keep(w)
+	}
+	return err
 }
 
 // spawn starts a worker and waits until it is ready.
@@ -169,6 +186,7 @@ func (n *node) keep(w *worker) {
 	n.count.came()
 	n.offer(w)
 	n.keepers.Go(func() {
+		defer n.survive()
 		for {
 			select {
 			case <-w.exited:

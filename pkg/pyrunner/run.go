@@ -58,8 +58,8 @@ func Main(ctx context.Context, env func(string) string, out io.Writer) error {
 // Run runs a Python node until ctx ends, then lets the calls in flight finish and
 // returns nil. It returns an error if a setting is wrong, Python cannot be found, the
 // node cannot be loaded (its traceback has been logged), or Python ends by itself. No
-// process is left when it returns.
-func Run(ctx context.Context, o Options) error {
+// process is left when it returns. A panic of its own is such an error, too: a process may host several nodes.
+func Run(ctx context.Context, o Options) (err error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
@@ -85,6 +85,11 @@ func Run(ctx context.Context, o Options) error {
 		grace: cmp.Or(o.CancelGrace, 2*time.Second), endGrace: cmp.Or(o.EndGrace, 5*time.Second),
 		log: log.With("node", c.node), tracebacks: loglimit.NewLimit(log.With("node", c.node).Handler()),
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("cannot keep node %q running: %w", c.node, n.panicked(p))
+		}
+	}()
 	n.life, n.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer n.killing()()
 	defer n.close()

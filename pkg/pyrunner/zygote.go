@@ -31,13 +31,16 @@ type zygote struct {
 	over    chan struct{} // closed when the process has ended
 }
 
-// newZygote returns p as a zygote; until it is ready it is like a worker.
-func newZygote(p *child.Process, first *worker, maxMessageBytes int) *zygote {
+// newZygote returns p as the zygote of n; until it is ready it is like a worker.
+func newZygote(p *child.Process, first *worker, n *node) *zygote {
 	z := &zygote{
-		process: p, control: first.conn, maxMessageBytes: maxMessageBytes,
+		process: p, control: first.conn, maxMessageBytes: n.config.maxMessageBytes,
 		workers: map[uint32]*worker{}, over: make(chan struct{}),
 	}
-	go z.watch(first.frames)
+	go func() {
+		defer n.survive()
+		z.watch(first.frames)
+	}()
 	return z
 }
 
