@@ -106,10 +106,8 @@ func TestEventsThatCannotBeReadHideNothingElse(t *testing.T) {
 	r := &reconciler{live: unreadable{}, client: cached{pods: []corev1.Pod{waiting}}}
 	s := &servingv1.Service{}
 	s.Status.LatestCreatedRevisionName = "v-model-00001"
-	input := func() observe.Input {
-		return observe.Input{Now: time.Now(), Nodes: map[string]observe.Node{"model": {Service: s, Patience: &observe.Patience{StartTimeout: time.Hour}}}}
-	}
-	in := input()
+	node := observe.Node{Service: s, Patience: &observe.Patience{StartTimeout: time.Hour}}
+	in := observe.Input{Now: time.Now(), Nodes: map[string]observe.Node{"model": node}}
 	unknown, err := r.addPods(t.Context(), v, true, &in)
 	require.ErrorContains(t, err, `cannot read the events of Pod "p": no events today`)
 	require.False(t, unknown)
