@@ -35,6 +35,11 @@ func (e *Entrypoint) receiveQueued(r *http.Request, ev *event.Event, token seal.
 	if e.elsewhere(r, token) {
 		return e.forward(r, ev, token), true
 	}
+	if req := e.pending.Get(token.ID); req != nil && ev.Stream.Unary() && ev.ReplyToken != req.First.Event.ReplyToken {
+		// The token is one that a node got, from a replica that has given the event back, so that it is done again: the
+		// client gets what comes of that. An early reply now would be one that the queue does not know of.
+		return e.drop(metrics.DropLate, nil), true
+	}
 	return 0, false
 }
 

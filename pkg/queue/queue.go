@@ -106,10 +106,10 @@ func Subject(namespace, version string, s Step) string {
 	return prefix(namespace, version) + "." + s.Workflow + "." + s.Name()
 }
 
-// Mark is the subject of what is known of a step's event with a correlation id while it is at work.
-// It begins with [Subject], and no consumer gets it.
-func Mark(namespace, version string, s Step, correlation string) string {
-	return Subject(namespace, version, s) + ".mark." + correlation
+// Mark is the subject of what is known of a request with a correlation id while its work goes on, at whatever
+// step. [Workflow] matches it, and no consumer gets it: no step's name is like that.
+func Mark(namespace, version, workflow, correlation string) string {
+	return prefix(namespace, version) + "." + workflow + ".mark." + correlation
 }
 
 // Workflow matches the subjects of all steps of a workflow.

@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/letter"
-	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/queue/client"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -141,15 +141,22 @@ func TestEarlyReplyWaitsForTheQueue(t *testing.T) {
 }
 
 // After a restart of the server two replicas may have an event, and one of them gives the client an early reply:
-// the other one, which has begun before that, does not drop what is behind it. The mark is the test's here.
+// the other one, which has begun before that, does not drop what is behind it, nor does whoever has the event that it
+// passes on. The mark is the test's here.
 func TestEarlyReplyOfAnotherReplica(t *testing.T) {
 	for name, c := range map[string]struct {
 		timeout       time.Duration
+		at            int // the node where that comes out
 		leaves, fails bool
+		errs          bool
 	}{
-		"the client's deadline passes": {timeout: 8 * time.Second},
-		"the client leaves":            {timeout: patient, leaves: true},
-		"the node fails":               {timeout: patient, fails: true},
+		"the client's deadline passes":            {timeout: 8 * time.Second},
+		"the client leaves":                       {timeout: patient, leaves: true},
+		"the node fails":                          {timeout: patient, fails: true},
+		"the handler fails":                       {timeout: patient, errs: true},
+		"the client leaves during the next step":  {timeout: patient, at: 1, leaves: true},
+		"its deadline passes during the last one": {timeout: 8 * time.Second, at: 2},
+		"the last handler fails":                  {timeout: patient, at: 2, errs: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -160,30 +167,52 @@ func TestEarlyReplyOfAnotherReplica(t *testing.T) {
 			t.Cleanup(other.Close)
 			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
 			defer cancel()
-			v.nodes[0].works(func(working context.Context, in *event.Event, text string) (int, *event.Event) {
-				if v.nodes[0].ran(text) > 1 {
-					require.True(t, in.Replied, "its client has its response")
-					return http.StatusOK, v.nodes[0].next(in, text+">a")
-				}
-				until := http.Header{"Krt-Until": {strconv.FormatInt(time.Now().Add(time.Hour).UnixNano(), 10)}}
-				at := queue.Step{Workflow: "flow", Index: 0, Node: "a"}
-				for other.Mark(ctx, at, in.CorrelationID, until, time.Hour) != nil && ctx.Err() == nil {
-					time.Sleep(time.Millisecond)
-				}
-				switch {
-				case c.fails:
-					return http.StatusBadRequest, nil
-				case c.leaves:
-					cancel()
-				}
-				<-working.Done()
-				return http.StatusInternalServerError, nil
-			})
+			for i, n := range v.nodes {
+				n.works(func(working context.Context, in *event.Event, text string) (int, *event.Event) {
+					if n.ran(text) > 1 {
+						require.True(t, in.Replied, "its client has its response")
+						return http.StatusOK, n.next(in, text+">"+n.name)
+					}
+					until := http.Header{"Krt-Until": {strconv.FormatInt(time.Now().Add(time.Hour).UnixNano(), 10)}}
+					for i == 0 && other.Mark(ctx, "flow", in.CorrelationID, until, time.Hour) != nil && ctx.Err() == nil {
+						time.Sleep(time.Millisecond)
+					}
+					switch {
+					case i != c.at:
+						return http.StatusOK, n.next(in, text+">"+n.name)
+					case c.errs:
+						return http.StatusOK, in.Fail(event.Source("test", "v1", n.name), event.Failure{Code: code.Code_ABORTED, Text: "no"})
+					case c.fails:
+						return http.StatusBadRequest, nil
+					case c.leaves:
+						cancel()
+					}
+					<-working.Done()
+					return http.StatusInternalServerError, nil
+				})
+			}
 			_, err = r.call(ctx, "x")
 			require.Error(t, err)
 			r.empty()
-			require.Equal(t, []int{2, 1, 1}, []int{v.nodes[0].ran("x"), v.nodes[1].ran("x>a"), v.nodes[2].ran("x>a>b")})
+			runs := []int{1, 1, 1}
+			runs[c.at]++
+			require.Equal(t, runs, []int{v.nodes[0].ran("x"), v.nodes[1].ran("x>a"), v.nodes[2].ran("x>a>b")})
 			require.Zero(t, v.letters.count(letter.Dead))
 		})
 	}
+}
+
+// A reply of a node whose event is not at work here, because it was given back and is done again, is not the client's: the
+// queue would not know of an early one, and what is behind it would be dropped with the replica.
+func TestReplyOfAnEventGivenBack(t *testing.T) {
+	v := start(t)
+	r := v.serve()
+	v.nodes[1].works(func(_ context.Context, in *event.Event, text string) (int, *event.Event) {
+		r.post(in.Next(event.Source("test", "v1", "c"), event.TypeReply, "test.Reply", encode("early")))
+		return http.StatusOK, v.nodes[1].next(in, text+">b")
+	})
+	got, err := r.call(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "x>a>b>c", got)
+	require.Contains(t, r.metrics(), `krt_replies_dropped_total{reason="late"} 1`)
 }

@@ -40,7 +40,7 @@ func (w *work) passOn(out *delivery.Parcel) verdict {
 	})
 	switch {
 	case err == nil:
-		return done
+		return passed
 	case w.working.Err() != nil:
 		return verdict{again: true}
 	case errors.Is(context.Cause(w.ctx), errDeadline):
@@ -102,14 +102,19 @@ func (w *work) finish(out *delivery.Parcel) verdict {
 	detached, answered := w.detached, w.answered
 	w.mu.Unlock()
 	switch {
-	case !detached && !answered:
-		w.respond(w.ctx, out)
-		if w.working.Err() != nil {
-			return verdict{again: true}
-		}
-		return done
 	case !detached:
-		out.Data.Free()
+		failed := answered || out.Event.Type == event.TypeError
+		if answered {
+			out.Data.Free()
+		} else {
+			w.respond(w.ctx, out)
+		}
+		switch {
+		case w.working.Err() != nil:
+			return verdict{again: true}
+		case failed:
+			return w.drop()
+		}
 		return done
 	case out.Event.Type == event.TypeError:
 		_, failure := w.home.Read(w.name.Workflow, out)

@@ -21,25 +21,25 @@ func placeOf(r *client.Received) place { return place{r.Sequence, r.Published.Un
 // finished are events that are done, and of which the server may not know that.
 type finished struct {
 	mu   sync.Mutex
-	at   map[place]struct{}
+	at   map[place]bool // whether the request's work has ended with it
 	ring [mostFinished]place
 	next int
 }
 
-func (f *finished) add(r *client.Received) {
+func (f *finished) add(r *client.Received, ended bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.at == nil {
-		f.at = map[place]struct{}{}
+		f.at = map[place]bool{}
 	}
 	delete(f.at, f.ring[f.next%mostFinished])
-	f.ring[f.next%mostFinished], f.at[placeOf(r)] = placeOf(r), struct{}{}
+	f.ring[f.next%mostFinished], f.at[placeOf(r)] = placeOf(r), ended
 	f.next++
 }
 
-func (f *finished) has(r *client.Received) bool {
+func (f *finished) has(r *client.Received) (ended, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, known := f.at[placeOf(r)]
-	return known
+	ended, known = f.at[placeOf(r)]
+	return ended, known
 }

@@ -110,7 +110,7 @@ func (k *killed) send(usual int, try func(text string) bool) (sent int) {
 	}
 	var sending sync.WaitGroup
 	var count atomic.Int64
-	for range 4 {
+	for range max(4, usual/50) {
 		sending.Go(func() {
 			for n := count.Add(1); n <= int64(usual); {
 				if try(fmt.Sprintf("e%d-%d", n, rand.Int())) {
@@ -168,4 +168,51 @@ func TestKills(t *testing.T) {
 	t.Logf("%d events, 3 steps: lost 0, %d repeated steps, %d dead letters, sent in %s, done in %s; ended at once: %v",
 		events, k.repeats(slices.Collect(maps.Values(accepted))), k.letters.count(letter.Dead), took.Round(time.Millisecond),
 		time.Since(begin).Round(time.Millisecond), k.kills)
+}
+
+// TestKillsBehindEarlyReplies calls while all ends at once, again and again: what a client has an early
+// reply to is done to its end.
+func TestKillsBehindEarlyReplies(t *testing.T) {
+	k := kills(t)
+	first := k.nodes[0]
+	first.works(func(ctx context.Context, in *event.Event, text string) (int, *event.Event) {
+		reply := in.Next(event.Source("test", "v1", "a"), event.TypeReply, "test.Reply", encode("early"))
+		for !in.Replied && k.replica().tryPost(ctx, reply) != http.StatusAccepted {
+			if ctx.Err() != nil {
+				return http.StatusInternalServerError, nil
+			}
+		}
+		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
+		return http.StatusOK, first.next(in, text+">a")
+	})
+	var mu sync.Mutex
+	var promised []string
+	failed := 0
+	begin := time.Now()
+	events := k.send(100, func(text string) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		got, err := k.replica().call(ctx, text)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil || got != "early" {
+			failed++
+			return false
+		}
+		promised = append(promised, text)
+		return true
+	})
+	k.stop()
+	lost := func() (n int) {
+		for _, text := range promised {
+			if k.nodes[2].ran(text+">a>b") == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), events)
+	k.replicas[0].empty()
+	t.Logf("%d early replies, 3 steps: lost 0, %d repeated steps, %d dead letters, %d calls failed, done in %s; ended at once: %v",
+		events, k.repeats(promised), k.letters.count(letter.Dead), failed, time.Since(begin).Round(time.Millisecond), k.kills)
 }

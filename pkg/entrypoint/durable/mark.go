@@ -16,9 +16,9 @@ const headerUntil = "Krt-Until"
 // markTime is how much longer than its work a mark is kept, where nobody removes it.
 const markTime = time.Hour
 
-// mark is what the queue keeps of an event in work whose client has its response: the event itself
-// says that a client waits, and would be dropped with its replica once the client's deadline
-// has passed.
+// mark is what the queue keeps of a request whose client has its response, from before it has that until the
+// work has ended: its event says that a client waits, and so may the one for a later step, from a replica that had
+// the event too and knew nothing of the response. Such an event is not dropped without a look at the mark.
 type mark struct {
 	sync.Mutex
 	kept bool // or it may be
@@ -42,12 +42,12 @@ func (w *work) keepMark(ctx context.Context) error {
 	}
 	w.mu.Unlock()
 	return w.persist(ctx, func(ctx context.Context) error {
-		return w.client.Mark(ctx, w.name, w.event.CorrelationID, header, w.options.Background+markTime)
+		return w.client.Mark(ctx, w.name.Workflow, w.event.CorrelationID, header, w.options.Background+markTime)
 	}, nil)
 }
 
-// dropMark has the queue forget the mark, before the event itself is done: what is left of an event
-// without a mark is one whose client waits.
+// dropMark has the queue forget the mark when all work has ended, before the last event is done: what is left
+// of a request without a mark is one whose client waits.
 func (w *work) dropMark(ctx context.Context) error {
 	w.mark.Lock()
 	defer w.mark.Unlock()
@@ -55,15 +55,21 @@ func (w *work) dropMark(ctx context.Context) error {
 	if !w.mark.kept {
 		return nil
 	}
-	err := w.client.Unmark(ctx, w.name, w.event.CorrelationID)
+	err := w.client.Unmark(ctx, w.name.Workflow, w.event.CorrelationID)
 	w.mark.kept = err != nil
 	return err
+}
+
+// mayBeMarked is what is assumed of the mark of an event that was read: an earlier step has one whose client has its
+// response, and one that was delivered before may have.
+func (w *work) mayBeMarked() bool {
+	return !w.note.async && (w.event.Replied || w.message.Load().Delivered > 1)
 }
 
 // recall sets what is known of an event that another replica, or one before this one, has begun with.
 // The error is that it cannot be asked for now.
 func (w *work) recall(ctx context.Context) error {
-	header, err := w.client.Marked(ctx, w.name, w.event.CorrelationID)
+	header, err := w.client.Marked(ctx, w.name.Workflow, w.event.CorrelationID)
 	if err != nil || header == nil {
 		return err
 	}

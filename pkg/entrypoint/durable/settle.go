@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// verdict is what becomes of an event in the queue: it is done, or given again after a pause.
+// verdict is what becomes of an event in the queue: it is done, or given again after a pause. With stays, the mark
+// of its request stays if there is one: the queue has the event of the next step, or nobody needs the mark.
 type verdict struct {
+	stays bool
 	again bool
 	after time.Duration
 }
 
-var done = verdict{}
+var done, passed = verdict{}, verdict{stays: true}
 
 // later is the verdict on an event that its node has not accepted.
 func (w *work) later() verdict {
@@ -24,14 +26,15 @@ func (w *work) later() verdict {
 }
 
 // drop is the verdict on an event whose client does not wait any more, or has learned that the work failed. Another
-// replica, which had the event too, may have given the client an early reply since the work began
-// here: then it goes on, as it does until that can be looked up.
+// replica, which had the event or the one before it too, may have given the client an early reply
+// since the work began here: then it goes on, as it does until that can be looked up. A mark that is made
+// later promises nothing: the client is gone.
 func (w *work) drop() verdict {
-	mark, err := w.client.Marked(w.working, w.name, w.event.CorrelationID)
+	mark, err := w.client.Marked(w.working, w.name.Workflow, w.event.CorrelationID)
 	if mark != nil || err != nil {
 		return verdict{again: true, after: fullPause}
 	}
-	return done
+	return passed
 }
 
 // settle ends the event in the queue as v says.
@@ -40,18 +43,21 @@ func (w *work) settle(v verdict) {
 		_ = w.message.Load().Nak(v.after) // or it is delivered again after a while
 		return
 	}
-	w.acknowledge()
+	w.acknowledge(v.stays)
 }
 
 // acknowledge tells the server that the event is done. A connection that is lost is waited for. A
 // server that has not responded may have been told: told again and again, one that is slow would
 // become slower. So the event is known as done, should it be delivered again.
-func (w *work) acknowledge() {
+func (w *work) acknowledge(stays bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), ackTime)
 	defer cancel()
 	for {
 		changed := w.client.Changed()
-		err := w.dropMark(ctx)
+		var err error
+		if !stays {
+			err = w.dropMark(ctx)
+		}
 		if err == nil {
 			err = w.message.Load().Ack(ctx)
 		}
@@ -59,7 +65,7 @@ func (w *work) acknowledge() {
 			return
 		}
 		if w.client.Connected() || ctx.Err() != nil || w.working.Err() != nil {
-			w.finished.add(w.message.Load())
+			w.finished.add(w.message.Load(), !stays)
 			w.log.Warn("the queue has not confirmed that an event is done; it may be delivered again",
 				"workflow", w.name.Workflow, "node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)
 			return

@@ -102,9 +102,10 @@ func (s *step) open(r *client.Received) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.finished.has(r) { // and the server does not know that
-		w.mark.kept = !w.event.Replied
-		_ = w.dropMark(s.working) // or it goes by itself
+	if ended, known := s.finished.has(r); known { // and the server does not know that
+		if ended {
+			_ = w.dropMark(s.working) // or it goes by itself
+		}
 		_ = r.Done()
 		return nil, nil
 	}
@@ -118,7 +119,7 @@ func (s *step) open(r *client.Received) (*work, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known(r) || s.finished.has(r) { // it was delivered again meanwhile
+	if _, known := s.finished.has(r); known || s.known(r) { // it was delivered again meanwhile
 		s.home.Buffers().Let(w.held)
 		return nil, nil
 	}
@@ -145,7 +146,7 @@ func (s *step) read(r *client.Received) (*work, error) {
 	if !ok {
 		return nil, errors.New("it is malformed: it has no correlation id")
 	}
-	w.id = id
+	w.id, w.mark.kept = id, w.mayBeMarked()
 	w.detached, w.deadline, w.seen = w.event.Replied, w.event.Deadline, w.note.seen
 	if w.deadline.IsZero() {
 		w.deadline = r.Published.Add(s.options.Background)

@@ -20,16 +20,16 @@ import (
 // another release has made, and that could not be changed.
 const codeNeverExpires jetstream.ErrorCode = 10166
 
-// Mark has the server keep what is known of a step's event while that is at work, under the event's
-// correlation id, and returns once it is kept. It is for whoever gets the event should this process
-// die, and goes by itself after a time, where the server can do that (NATS 2.11).
-func (c *Client) Mark(ctx context.Context, s queue.Step, correlation string, header http.Header, keep time.Duration) error {
+// Mark has the server keep what is known of a workflow's request while the work for it goes on, under its
+// correlation id, and returns once it is kept. It is for whoever gets an event of the request should this
+// process die, and goes by itself after a time, where the server can do that (NATS 2.11).
+func (c *Client) Mark(ctx context.Context, workflow, correlation string, header http.Header, keep time.Duration) error {
 	ctx, cancel := call(ctx)
 	defer cancel()
 	publish := func(o ...jetstream.PublishOpt) error {
 		of := nats.Header(header.Clone())
 		of[headerExpectedFor] = []string{c.settings.Stream}
-		_, err := c.js.PublishMsg(ctx, &nats.Msg{Subject: c.mark(s, correlation), Header: of}, append(o, jetstream.WithRetryAttempts(0))...)
+		_, err := c.js.PublishMsg(ctx, &nats.Msg{Subject: c.mark(workflow, correlation), Header: of}, append(o, jetstream.WithRetryAttempts(0))...)
 		return published(worded(err))
 	}
 	if c.expires() {
@@ -43,39 +43,39 @@ func (c *Client) Mark(ctx context.Context, s queue.Step, correlation string, hea
 }
 
 // Marked returns what was kept last by [Client.Mark]; nil: nothing.
-func (c *Client) Marked(ctx context.Context, s queue.Step, correlation string) (http.Header, error) {
+func (c *Client) Marked(ctx context.Context, workflow, correlation string) (http.Header, error) {
 	ctx, cancel := call(ctx)
 	defer cancel()
 	stream, err := c.js.Stream(ctx, c.settings.Stream)
 	if err != nil {
 		return nil, cmp.Or(missing(err), err)
 	}
-	m, err := stream.GetLastMsgForSubject(ctx, c.mark(s, correlation))
+	m, err := stream.GetLastMsgForSubject(ctx, c.mark(workflow, correlation))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("cannot read what is known of an event: %w", err)
+		return nil, fmt.Errorf("cannot read what is known of a request: %w", err)
 	}
 	return httpHeader(m.Header), nil
 }
 
 // Unmark has the server forget what [Client.Mark] has had it keep.
-func (c *Client) Unmark(ctx context.Context, s queue.Step, correlation string) error {
+func (c *Client) Unmark(ctx context.Context, workflow, correlation string) error {
 	ctx, cancel := call(ctx)
 	defer cancel()
 	stream, err := c.js.Stream(ctx, c.settings.Stream)
 	if err != nil {
 		return cmp.Or(missing(err), err)
 	}
-	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(c.mark(s, correlation))); err != nil {
-		return fmt.Errorf("cannot remove what is known of an event: %w", err)
+	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(c.mark(workflow, correlation))); err != nil {
+		return fmt.Errorf("cannot remove what is known of a request: %w", err)
 	}
 	return nil
 }
 
-func (c *Client) mark(s queue.Step, correlation string) string {
-	return queue.Mark(c.options.Namespace, c.options.Version, s, correlation)
+func (c *Client) mark(workflow, correlation string) string {
+	return queue.Mark(c.options.Namespace, c.options.Version, workflow, correlation)
 }
 
 // expires reports whether the server can remove a message after a time of its own.

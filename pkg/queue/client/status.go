@@ -6,14 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"krt.dev/kn-krt/pkg/queue"
 )
 
-// maxConsumers bounds the consumers of a stream that are read.
-const maxConsumers = 10_000
+const (
+	// maxConsumers bounds the consumers of a stream that are read.
+	maxConsumers = 10_000
+	// dropTime bounds the removal of events: of many, it takes a server more than a moment.
+	dropTime = 30 * time.Second
+)
 
 // Bytes is how many bytes wait in the stream.
 func (c *Client) Bytes(ctx context.Context) (waiting int64, err error) {
@@ -104,7 +109,7 @@ func (c *Client) Drop(ctx context.Context, s queue.Step) (dropped int64, err err
 	case s.Workflow != "":
 		subject = queue.Workflow(c.options.Namespace, c.options.Version, s.Workflow)
 	}
-	bounded, cancel := call(ctx)
+	bounded, cancel := context.WithTimeout(ctx, dropTime)
 	defer cancel()
 	stream, err := c.js.Stream(bounded, c.settings.Stream)
 	if err != nil {
@@ -114,13 +119,8 @@ func (c *Client) Drop(ctx context.Context, s queue.Step) (dropped int64, err err
 	if err != nil {
 		return 0, err
 	}
-	for _, one := range []string{subject, subject + ".>"} { // with their marks
-		if err := stream.Purge(bounded, jetstream.WithPurgeSubject(one)); err != nil {
-			return 0, fmt.Errorf("cannot remove events of the stream %s: %w", c.settings.Stream, err)
-		}
-		if s.Node == "" {
-			break
-		}
+	if err := stream.Purge(bounded, jetstream.WithPurgeSubject(subject)); err != nil {
+		return 0, fmt.Errorf("cannot remove events of the stream %s: %w", c.settings.Stream, err)
 	}
 	after, err := events(bounded, stream, subject)
 	return max(before-after, 0), err

@@ -12,7 +12,8 @@ import (
 
 // Sweep removes events that are done, and that the stream has nevertheless: a server that was killed may
 // have written that a consumer has acknowledged an event, and not yet that the event is removed. Nobody would
-// ever get it, and it would take room. Servers of a cluster do the same by themselves.
+// ever get it, and it would take room. Servers of a cluster do the same by themselves. It also removes marks, if
+// there is nothing but marks.
 func (c *Client) Sweep(ctx context.Context) error {
 	bounded, cancel := call(ctx)
 	stream, err := c.js.Stream(bounded, c.settings.Stream)
@@ -30,10 +31,46 @@ func (c *Client) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}
+	left := uint64(0)
 	for i := range all {
 		if err := c.sweep(ctx, stream, all[i], info.State); err != nil {
 			return err
 		}
+		left += all[i].NumPending + uint64(all[i].NumAckPending)
+	}
+	if left > 0 || info.State.Msgs == 0 {
+		return nil
+	}
+	return c.sweepMarks(ctx, stream)
+}
+
+// sweepMarks removes marks if there is no event, so that they are of nothing: two replicas had the same event, and one
+// of them has ended the work before the other one made its mark. What the stream has does not change while that is found
+// out, or the marks stay until the next time.
+func (c *Client) sweepMarks(ctx context.Context, stream jetstream.Stream) error {
+	ctx, cancel := call(ctx)
+	defer cancel()
+	all := queue.Mark(c.options.Namespace, c.options.Version, "*", "*")
+	begin, err := stream.Info(ctx, jetstream.WithSubjectFilter(all))
+	if err != nil {
+		return fmt.Errorf("cannot count marks: %w", cmp.Or(missing(err), err))
+	}
+	marks := uint64(0)
+	for _, n := range begin.State.Subjects {
+		marks += n
+	}
+	if marks == 0 || marks != begin.State.Msgs {
+		return nil
+	}
+	end, err := stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
+	}
+	if end.State.LastSeq != begin.State.LastSeq || end.State.Msgs != begin.State.Msgs {
+		return nil
+	}
+	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(all), jetstream.WithPurgeSequence(begin.State.LastSeq+1)); err != nil {
+		return fmt.Errorf("cannot remove marks: %w", cmp.Or(missing(err), err))
 	}
 	return nil
 }

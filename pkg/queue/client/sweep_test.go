@@ -64,31 +64,40 @@ func TestSweep(t *testing.T) {
 	require.Equal(t, []int64{1, 3}, []int64{status.Steps[0].Waiting, status.Steps[1].Waiting})
 }
 
-// A mark is no event, and goes with its step.
+// A mark is no event, and goes with its workflow.
 func TestMarks(t *testing.T) {
 	c := ensured(t, queue.Settings{URL: servers.Start(t, servers.Options(t.TempDir(), -1)).ClientURL()})
 	const id = "0123456789abcdef0123456789abcdef"
-	known := func(s queue.Step) string {
+	known := func(workflow string) string {
 		t.Helper()
-		header, err := c.Marked(t.Context(), s, id)
+		header, err := c.Marked(t.Context(), workflow, id)
 		require.NoError(t, err)
 		return header.Get("Krt-Until")
 	}
-	require.Empty(t, known(first))
+	require.Empty(t, known(first.Workflow))
 	for _, until := range []string{"1", "2"} {
-		require.NoError(t, c.Mark(t.Context(), first, id, http.Header{"Krt-Until": {until}}, time.Minute))
+		require.NoError(t, c.Mark(t.Context(), first.Workflow, id, http.Header{"Krt-Until": {until}}, time.Minute))
 	}
-	require.NoError(t, c.Mark(t.Context(), second, id, http.Header{"Krt-Until": {"3"}}, time.Minute))
-	require.Equal(t, []string{"2", "3"}, []string{known(first), known(second)})
+	require.NoError(t, c.Mark(t.Context(), "other", id, http.Header{"Krt-Until": {"3"}}, time.Minute))
+	require.Equal(t, []string{"2", "3"}, []string{known(first.Workflow), known("other")})
 	status, err := c.Status(t.Context(), true)
 	require.NoError(t, err)
 	require.Zero(t, status.Events)
-	require.NoError(t, c.Unmark(t.Context(), first, id))
-	require.Equal(t, []string{"", "3"}, []string{known(first), known(second)})
-	_, err = c.Drop(t.Context(), second)
+	require.NoError(t, c.Unmark(t.Context(), first.Workflow, id))
+	require.Equal(t, []string{"", "3"}, []string{known(first.Workflow), known("other")})
+	_, err = c.Drop(t.Context(), queue.Step{Workflow: "other"})
 	require.NoError(t, err)
-	require.Empty(t, known(second))
+	require.Empty(t, known("other"))
 
-	require.NoError(t, c.Mark(t.Context(), first, id, http.Header{"Krt-Until": {"1"}}, time.Second))
-	require.Eventually(t, func() bool { return known(first) == "" }, patient, 10*time.Millisecond, "it goes by itself")
+	require.NoError(t, c.Mark(t.Context(), first.Workflow, id, http.Header{"Krt-Until": {"1"}}, time.Minute))
+	require.NoError(t, c.Mark(t.Context(), "other", id, http.Header{"Krt-Until": {"3"}}, time.Minute))
+	require.NoError(t, c.Publish(t.Context(), client.Message{Step: second, ID: "1", Header: http.Header{}}))
+	require.NoError(t, c.Sweep(t.Context()))
+	require.Equal(t, []string{"1", "3"}, []string{known(first.Workflow), known("other")}, "an event waits, which may be theirs")
+	require.NoError(t, c.Fetch(t.Context(), second, 1, 1<<20, func(r *client.Received) { require.NoError(t, r.Ack(t.Context())) }))
+	require.NoError(t, c.Sweep(t.Context()))
+	require.Equal(t, []string{"", ""}, []string{known(first.Workflow), known("other")}, "they are of nothing")
+
+	require.NoError(t, c.Mark(t.Context(), first.Workflow, id, http.Header{"Krt-Until": {"1"}}, time.Second))
+	require.Eventually(t, func() bool { return known(first.Workflow) == "" }, patient, 10*time.Millisecond, "it goes by itself")
 }
