@@ -91,6 +91,7 @@ func New(o Options) (*Carrier, error) {
 		o.Logger = slog.Default()
 	}
 	c := &Carrier{options: o, log: o.Logger, carried: map[carriage]*work{}, sequence: map[place]*work{}}
+	c.room.reading = make(chan struct{}, 1)
 	var names []queue.Step
 	for _, w := range o.Workflows {
 		for i, s := range w.Steps {

@@ -30,8 +30,9 @@ const (
 // above is shared among the steps, and a later one may use more of it than those before: so there is
 // always room for what the last but one sends to the last, and the queue empties from its end.
 type room struct {
-	reading sync.Mutex
-	read    time.Time // when that was last done; guarded by reading
+	reading chan struct{} // holds whoever reads it
+	read    time.Time     // when that was last done, and err why it failed; guarded by reading
+	err     error
 
 	mu      sync.Mutex
 	known   bool
@@ -74,22 +75,28 @@ func (r *room) uses() bool {
 	return r.waiting > 0
 }
 
-// renew reads how much waits, unless that was done just now.
+// renew reads how much waits, unless that was done just now, by whoever has waited for it.
 func (c *Carrier) renew(ctx context.Context) error {
 	r := &c.room
-	r.reading.Lock()
-	defer r.reading.Unlock()
+	select {
+	case r.reading <- struct{}{}:
+		defer func() { <-r.reading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if time.Since(r.read) < readPause {
-		return nil
+		return r.err
 	}
 	r.mu.Lock()
 	before := r.stored
 	r.mu.Unlock()
 	waiting, err := c.client.Bytes(ctx)
+	if ctx.Err() == nil { // else nothing is known
+		r.read, r.err = time.Now(), err
+	}
 	if err != nil {
 		return err
 	}
-	r.read = time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting, r.before, r.known = waiting, before, true

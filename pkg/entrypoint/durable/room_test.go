@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,4 +37,14 @@ func TestRoomOfManyAtOnce(t *testing.T) {
 	require.False(t, r.take(40, 200, true), "others use it, too: it is to be read again")
 	require.True(t, r.take(149, 200, false))
 	require.False(t, r.take(1, 200, false))
+}
+
+// Who waits for another one's reading waits no longer than its own time.
+func TestReadingThatIsNotWaitedFor(t *testing.T) {
+	c := &Carrier{}
+	c.room.reading = make(chan struct{}, 1)
+	c.room.reading <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, c.renew(ctx), context.Canceled)
 }
