@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -73,12 +74,15 @@ func (d *Dashboard) ask(w http.ResponseWriter, r *request, c confirmation) {
 	d.write(w, status, "confirm", s)
 }
 
-// forbidden is why the user cannot do the action; empty if nothing is known against it.
+// forbidden is why the user cannot do the action, or why that is not known; empty if nothing is known against it.
 func forbidden(r *request, a source.Action) (string, error) {
 	if r.readOnly {
 		return readOnlyReason, nil
 	}
 	reasons, err := r.source.Rights(r.Context(), r.ref)
+	if err != nil && !errors.As(err, new(*source.NotFoundError)) {
+		return "What you may do is not known: " + err.Error(), nil
+	}
 	return reasons[a], err
 }
 

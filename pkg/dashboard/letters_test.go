@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -172,6 +173,9 @@ func TestDeadLettersWithoutTheRight(t *testing.T) {
 		readOnlyReason: func(_ *sourcetest.Memory, o *Options) { o.ReadOnly = true },
 		"You do not have the right to create pods/portforward.": func(m *sourcetest.Memory, _ *Options) {
 			m.Reasons = map[source.Action]string{source.Letters: "You do not have the right to create pods/portforward."}
+		},
+		"What you may do is not known: connection refused": func(m *sourcetest.Memory, _ *Options) {
+			m.Unasked = errors.New("connection refused")
 		},
 	} {
 		m, letters := withLetters(deadLetter(requestID, 1))

@@ -182,6 +182,8 @@ func TestRequestsThatThePortRefuses(t *testing.T) {
 		{http.MethodGet, "/letters/dead/a%20b", http.StatusBadRequest, "is not the id of a letter"},
 		{http.MethodGet, "/letters/dead/" + strings.Repeat("a", 201), http.StatusBadRequest, "is not the id of a letter"},
 		{http.MethodDelete, "/letters/dead/a%00b", http.StatusBadRequest, "is not the id of a letter"},
+		{http.MethodGet, "/letters/dead/", http.StatusBadRequest, `id: "" is not the id of a letter`},
+		{http.MethodDelete, "/letters/result/", http.StatusBadRequest, `id: "" is not the id of a letter`},
 		{http.MethodGet, "/letters/dead/a/0", http.StatusNotFound, "no letter with this id is kept"},
 		{http.MethodPost, "/letters/dead/a/0/replay", http.StatusNotFound, "there is none"},
 		{http.MethodPost, "/letters/dead/" + id, http.StatusMethodNotAllowed, ""},

@@ -23,6 +23,8 @@ type Memory struct {
 	// something, if it is not nil.
 	Reasons map[source.Action]string
 	Refuse  error
+	// Unasked is why the Reasons cannot be asked for.
+	Unasked error
 	// Declared is the result of Config, Past that of History.
 	Declared []source.ConfigEntry
 	Past     source.History
@@ -152,9 +154,9 @@ func (m *Memory) Watch(ctx context.Context, _ source.Ref, changed func()) error 
 	}
 }
 
-// Rights returns the Reasons.
+// Rights returns the Reasons, or Unasked.
 func (m *Memory) Rights(context.Context, source.Ref) (map[source.Action]string, error) {
-	return m.Reasons, nil
+	return m.Reasons, m.Unasked
 }
 
 // Act notes the order.

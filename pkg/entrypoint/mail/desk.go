@@ -33,8 +33,8 @@ type Served struct {
 func (d Desk) Handlers() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"GET /letters/{kind}":            d.with(d.list),
-		"GET /letters/{kind}/{id...}":    d.with(d.get),
-		"DELETE /letters/{kind}/{id...}": d.with(d.delete),
+		"GET /letters/{kind}/{id...}":    d.with(one(d.get)),
+		"DELETE /letters/{kind}/{id...}": d.with(one(d.delete)),
 	}
 }
 
@@ -44,10 +44,6 @@ func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any,
 		kind := letter.Kind(r.PathValue("kind"))
 		if err := kind.Check(); err != nil {
 			http.Error(w, err.Error(), http.StatusNotFound)
-			return
-		}
-		if id := r.PathValue("id"); id != "" && letter.CheckID(id) != nil {
-			http.Error(w, letter.CheckID(id).Error(), http.StatusBadRequest)
 			return
 		}
 		if d.Box == nil {
@@ -93,9 +89,20 @@ func (d Desk) list(ctx context.Context, kind letter.Kind, r *http.Request) (any,
 	return d.Box.List(ctx, kind, of)
 }
 
-func (d Desk) get(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
+// one serves requests for the letter of an id.
+func one(serve func(ctx context.Context, kind letter.Kind, id string) (any, error)) func(context.Context, letter.Kind, *http.Request) (any, error) {
+	return func(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
+		id := r.PathValue("id")
+		if err := letter.CheckID(id); err != nil {
+			return nil, &letter.Error{Status: http.StatusBadRequest, Text: err.Error()}
+		}
+		return serve(ctx, kind, id)
+	}
+}
+
+func (d Desk) get(ctx context.Context, kind letter.Kind, id string) (any, error) {
 	version := d.Version()
-	l, err := d.Box.Get(ctx, kind, version.Name, r.PathValue("id"))
+	l, err := d.Box.Get(ctx, kind, version.Name, id)
 	switch {
 	case kind == letter.Result && !version.Results && errors.Is(err, letter.ErrNotFound):
 		return nil, errNoResults
@@ -112,6 +119,6 @@ func (d Desk) get(ctx context.Context, kind letter.Kind, r *http.Request) (any, 
 	return shown, nil
 }
 
-func (d Desk) delete(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
-	return nil, d.Box.Delete(ctx, kind, d.Version().Name, r.PathValue("id"))
+func (d Desk) delete(ctx context.Context, kind letter.Kind, id string) (any, error) {
+	return nil, d.Box.Delete(ctx, kind, d.Version().Name, id)
 }
