@@ -120,6 +120,9 @@ func (in Input) step(node string) program.ConfigStep {
 	step.URL = in.url(ServiceName(in.Version.Name, node))
 	for _, n := range in.Version.Spec.Nodes {
 		// The dot at the end keeps the resolver from trying its search path.
+		if n.Name == node && in.durable() && in.Attempts {
+			step.TimeoutSeconds = in.nodeTimeout(n)
+		}
 		switch {
 		case n.Name != node:
 		case in.hasShortcut(n):

@@ -26,6 +26,7 @@ type given struct {
 	Kept        bool              `json:"kept"`
 	Warm        bool              `json:"warm"`
 	Patient     bool              `json:"patient"`
+	Attempts    bool              `json:"attempts"`
 	Retries     map[string]string `json:"retries"`
 	Channels    map[string]string `json:"channels"`
 	Addresses   map[string]string `json:"addresses"`
@@ -69,7 +70,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
-	in.QueueSecret, in.Patient, in.Retries = g.QueueSecret, g.Patient, g.Retries
+	in.QueueSecret, in.Patient, in.Attempts, in.Retries = g.QueueSecret, g.Patient, g.Attempts, g.Retries
 	in.Traffic, in.Kept, in.Warm, in.Channels, in.Streams = g.Traffic, g.Kept, g.Warm, g.Channels, g.Streams
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}

@@ -65,6 +65,8 @@ type Input struct {
 	Patient bool
 	// Encrypted is whether no node may be called past its Knative Service: see [v1alpha1.StartedWith].
 	Encrypted bool
+	// Attempts is whether the entrypoint bounds attempts: see [v1alpha1.StartedWith].
+	Attempts bool
 	// Retries are the [AnnotationRetry] of nodes, by their names.
 	Retries map[string]string
 	// QueueSecret is the name of the Secret with the version's credentials for the queue; empty

@@ -56,7 +56,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
 		Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
 		StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Traffic: with.Traffic, Kept: with.Kept, Warm: with.Warm,
-		Patient: with.Patient, Encrypted: with.Encrypted, Retries: d.retries, Streams: d.plan.streams}
+		Patient: with.Patient, Encrypted: with.Encrypted, Attempts: with.Attempts, Retries: d.retries, Streams: d.plan.streams}
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err

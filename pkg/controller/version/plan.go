@@ -39,7 +39,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	in := render.Input{Version: v, Streams: found.streams}
 	record, err := r.settings.Record()
 	latest := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart, Traffic: true, Kept: true,
-		Warm: true, Patient: true, Encrypted: encrypted}
+		Warm: true, Patient: true, Encrypted: encrypted, Attempts: true}
 	var p plan
 	switch {
 	case err != nil && !live:
@@ -52,7 +52,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	case live && before == nil: // another kn-krt has started it, and recorded nothing
 		p.with = latest
 		p.with.Traffic, p.with.Kept, p.with.Warm, p.with.Patient = false, false, false, false
-		p.with.Encrypted = false
+		p.with.Encrypted, p.with.Attempts = false, false
 	case !live:
 		latest.Sequences, err = r.sequenceSuffix(ctx, in, latest)
 		p.with = latest

@@ -102,7 +102,7 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 	default:
 		input := render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses, Channels: want.channels, Streams: p.streams,
 			Kept: p.with.Kept, Warm: p.with.Warm, Patient: p.with.Patient,
-			Encrypted: p.with.Encrypted}
+			Encrypted: p.with.Encrypted, Attempts: p.with.Attempts}
 		behind := render.Behind(input, p.with.Settings, record)
 		if p.with.Encrypted != p.encrypted {
 			behind = append(behind, render.InternalTLS)

@@ -35,6 +35,9 @@ type Step struct {
 	// Pods, if not empty, is the address of the node's pods, past the ingress: its host resolves to those that
 	// are ready, and its port is queue-proxy's. URL is used while none of them accepts requests.
 	Pods string
+	// TimeoutSeconds is after how many seconds whoever runs the node ends a call of it; 0: it is not known. Durable
+	// delivery tries again where no response has come by then.
+	TimeoutSeconds int64
 }
 
 type directStep struct {

@@ -1,7 +1,9 @@
 package durable
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
@@ -12,12 +14,17 @@ import (
 // errLater says that the node has not accepted the event.
 var errLater = errors.New("the node does not accept the event now")
 
+// graceTime is how much longer than the node's own time a response is waited for.
+const graceTime = 5 * time.Second
+
+// errSilent says that whoever should have ended the call has not: its machine, or that of what is in between, is lost.
+var errSilent = errors.New("no response")
+
 // try calls the node until a response is final or the retries are used up. While it is tried
 // again nobody else gets the event.
 func (w *work) try() (out *delivery.Parcel, reported event.Steps, err error) {
 	for retries, delay := 0, w.options.Retry.Delay; ; retries, delay = retries+1, 2*delay {
-		outgoing := w.outgoing()
-		out, reported, err = w.node.Call(w.ctx, &delivery.Parcel{Event: outgoing, Data: w.data})
+		out, reported, err = w.attempt()
 		switch again := delivery.Judge(err); {
 		case err == nil:
 			w.attempted(w.name, record.ResultOK)
@@ -38,6 +45,21 @@ func (w *work) try() (out *delivery.Parcel, reported event.Steps, err error) {
 			return nil, "", err
 		}
 	}
+}
+
+// attempt calls the node once, for as long as one call of it may take.
+func (w *work) attempt() (out *delivery.Parcel, reported event.Steps, err error) {
+	ctx, cancel := w.ctx, context.CancelFunc(func() {})
+	limit := time.Duration(w.workflow.Steps[w.name.Index].TimeoutSeconds) * time.Second
+	if limit > 0 {
+		ctx, cancel = context.WithTimeoutCause(w.ctx, limit+graceTime, errSilent)
+	}
+	defer cancel()
+	out, reported, err = w.node.Call(ctx, &delivery.Parcel{Event: w.outgoing(), Data: w.data})
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		err = fmt.Errorf("%w within the %s that a call of it may take", errSilent, limit)
+	}
+	return out, reported, err
 }
 
 // impatient reports whether a client waits that has a quarter of its time left, so that it learns

@@ -47,6 +47,14 @@ func (b *box) Delete(_ context.Context, k letter.Kind, _, id string) error {
 	return nil
 }
 
+// Get implements mail.Store.
+func (b *box) Get(_ context.Context, k letter.Kind, _, id string) (*letter.Letter, error) {
+	if l := b.find(k, id); l != nil {
+		return l, nil
+	}
+	return nil, letter.ErrNotFound
+}
+
 // List returns all letters of the kind.
 func (b *box) List(_ context.Context, k letter.Kind, of letter.Selection) (page letter.Page, err error) {
 	b.mu.Lock()

@@ -116,6 +116,8 @@ type ConfigStep struct {
 	Shortcut string `json:"shortcut,omitempty"`
 	// Pods is the address of the node's pods, by a name of those that are ready; see [entrypoint.Step].
 	Pods string `json:"pods,omitempty"`
+	// TimeoutSeconds is after how many seconds Knative ends a call of the node; see [entrypoint.Step].
+	TimeoutSeconds int64 `json:"timeoutSeconds,omitempty"`
 }
 
 // Main runs an entrypoint from the Config in folder dir until ctx is done. host

@@ -111,6 +111,10 @@ type StartedWith struct {
 	// Nodes are called through their Knative Services then, and never past these.
 	// +optional
 	Encrypted bool `json:"encrypted,omitempty"`
+	// Attempts is whether the entrypoint ends an attempt of durable delivery that its node has not answered in its own time. It
+	// does not if an older kn-krt has started the version.
+	// +optional
+	Attempts bool `json:"attempts,omitempty"`
 	// Restart is spec.restart at that time.
 	// +optional
 	Restart string `json:"restart,omitempty"`

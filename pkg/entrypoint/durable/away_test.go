@@ -1,0 +1,66 @@
+package durable_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/mail"
+	"krt.dev/kn-krt/pkg/letter"
+	"krt.dev/kn-krt/pkg/runner/event"
+)
+
+// A node whose machine is lost says nothing, and neither does what is in between: once the time of a call is over, the node is
+// called again.
+func TestNodeThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	v := start(t)
+	v.seconds = 1
+	r := v.serve()
+	v.nodes[1].works(func(ctx context.Context, in *event.Event, text string) (int, *event.Event) {
+		if v.nodes[1].ran(text) == 1 {
+			<-ctx.Done()
+		}
+		return http.StatusOK, v.nodes[1].next(in, text+">b")
+	})
+	got, err := r.call(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "x>a>b>c", got)
+	require.Equal(t, []int{1, 2, 1}, []int{v.nodes[0].ran("x"), v.nodes[1].ran("x>a"), v.nodes[2].ran("x>a>b")})
+}
+
+// Who sends an event, or replays a dead letter, while the queue is away is told over HTTP to do it again, and when.
+func TestRetryAfterWhileTheQueueIsAway(t *testing.T) {
+	v := start(t)
+	v.options = func(o *entrypoint.Options) {
+		o.Mail = mail.New(v.letters, v.log)
+		o.Retry.Patience = 50 * time.Millisecond
+	}
+	r := v.serve()
+	v.nodes[1].works(func(context.Context, *event.Event, string) (int, *event.Event) { return http.StatusBadRequest, nil })
+	id := r.accepted("x") + "/1"
+	v.letters.await(t, letter.Dead, id)
+	r.empty()
+	r.way.cut()
+	for _, to := range []string{r.web + "/workflows/flow", r.inspect + "/letters/dead/" + id + "/replay"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to, bytes.NewReader(encode("y")))
+		require.NoError(t, err)
+		for name, value := range map[string]string{
+			"Ce-Specversion": "1.0", "Ce-Id": "1", "Ce-Source": "/test", "Ce-Type": "any",
+			"Content-Type": "application/protobuf", "Prefer": "respond-async",
+		} {
+			req.Header.Set(name, value)
+		}
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode, to)
+		require.Equal(t, "1", res.Header.Get("Retry-After"), to)
+	}
+	require.NotNil(t, v.letters.find(letter.Dead, id), "it waits to be replayed")
+}
