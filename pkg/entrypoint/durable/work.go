@@ -102,11 +102,7 @@ func (s *step) open(r *client.Received) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ended, known := s.finished.has(r); known { // and the server does not know that
-		if ended {
-			_ = w.dropMark(s.working) // or it goes by itself
-		}
-		_ = r.Done()
+	if w.wasFinished(r) {
 		return nil, nil
 	}
 	if !w.detached && (r.Delivered > 1 || w.useless()) {
@@ -132,6 +128,18 @@ func (s *step) open(r *client.Received) (*work, error) {
 	w.beat = time.AfterFunc(queue.AckWait/3, w.goesOn)
 	s.sequence[placeOf(r)], s.carried[w.carriage()] = w, w
 	return w, nil
+}
+
+// wasFinished reports whether an event is done, and the server does not know that: then it is told.
+func (w *work) wasFinished(r *client.Received) bool {
+	ended, known := w.finished.has(r)
+	if ended {
+		_ = w.dropMark(w.working) // or it goes by itself
+	}
+	if known {
+		_ = r.Done()
+	}
+	return known
 }
 
 // read makes work of an event, without its data.
