@@ -29,7 +29,8 @@ func (c *Client) Mark(ctx context.Context, workflow, correlation string, header 
 	publish := func(o ...jetstream.PublishOpt) error {
 		of := nats.Header(header.Clone())
 		of[headerExpectedFor] = []string{c.settings.Stream}
-		_, err := c.js.PublishMsg(ctx, &nats.Msg{Subject: c.mark(workflow, correlation), Header: of}, append(o, jetstream.WithRetryAttempts(0))...)
+		m := &nats.Msg{Subject: c.mark(workflow, correlation), Header: of}
+		_, err := c.js.PublishMsg(ctx, m, append(o, jetstream.WithRetryAttempts(0))...)
 		return published(worded(err))
 	}
 	if c.expires() {
