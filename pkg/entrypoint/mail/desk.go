@@ -90,7 +90,9 @@ func (d Desk) list(ctx context.Context, kind letter.Kind, r *http.Request) (any,
 }
 
 // one serves requests for the letter of an id.
-func one(serve func(ctx context.Context, kind letter.Kind, id string) (any, error)) func(context.Context, letter.Kind, *http.Request) (any, error) {
+func one(
+	serve func(ctx context.Context, kind letter.Kind, id string) (any, error),
+) func(context.Context, letter.Kind, *http.Request) (any, error) {
 	return func(ctx context.Context, kind letter.Kind, r *http.Request) (any, error) {
 		id := r.PathValue("id")
 		if err := letter.CheckID(id); err != nil {
