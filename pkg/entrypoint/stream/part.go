@@ -27,6 +27,11 @@ func Key(node, id string) string { return node + " " + id }
 
 // Claim opens the part with the given key. The error is [ErrTaken] or [ErrOver].
 func (s *Stream) Claim(key string) (*Part, error) {
+	p, err := s.claim(key)
+	return p, s.settled(err)
+}
+
+func (s *Stream) claim(key string) (*Part, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, sent := s.sent[key]
@@ -78,7 +83,7 @@ func (p *Part) give(data mem.Buffer) error {
 		s.mu.Unlock()
 		s.turn.Unlock()
 		data.Free()
-		return err
+		return s.settled(err)
 	}
 	if p.count++; p.count == 1 {
 		if s.sent == nil {
@@ -92,8 +97,21 @@ func (p *Part) give(data mem.Buffer) error {
 	if err == nil {
 		return nil
 	}
-	<-s.left // when it is known why
-	return ErrOver
+	return s.settled(ErrOver)
+}
+
+// settled returns err. If it is [ErrOver], it waits until it is known why: the end of the stream has
+// come, or the client's goroutine has found out how the client left.
+func (s *Stream) settled(err error) error {
+	if errors.Is(err, ErrOver) {
+		s.mu.Lock()
+		ended := s.ended
+		s.mu.Unlock()
+		if !ended {
+			<-s.left
+		}
+	}
+	return err
 }
 
 // acquire waits until there is room for a message of n bytes, and takes it. Only the open part does.
@@ -101,7 +119,7 @@ func (s *Stream) acquire(ctx context.Context, n int64) error {
 	for {
 		full, err := s.take(n)
 		if !full {
-			return err
+			return s.settled(err)
 		}
 		select {
 		case <-s.room:

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // gated is a sink whose client reads each message when it is told to.
@@ -46,6 +47,16 @@ func (g *gated) send(t *testing.T, r room, text string) (sent chan error) {
 	return sent
 }
 
+// claim opens a part in a goroutine of its own.
+func (g *gated) claim(key string) (claimed chan error) {
+	claimed = make(chan error, 1)
+	go func() {
+		_, err := g.Claim(key)
+		claimed <- err
+	}()
+	return claimed
+}
+
 // wait waits for the end in a goroutine of its own.
 func (g *gated) wait(until context.Context, t *testing.T) (waited chan error) {
 	waited = make(chan error, 1)
@@ -76,12 +87,13 @@ func TestWhatThePortRefusesEndsTheStream(t *testing.T) {
 		require.Equal(t, "one", <-g.given)
 		g.goOn <- refused
 		require.Equal(t, refused, <-waited)
+		claimed := g.claim("another")
 		synctest.Wait()
 		require.Empty(t, sent)
-		_, err := g.Claim("another")
-		require.Equal(t, stream.ErrOver, err)
+		require.Empty(t, claimed)
 		g.Abandon()
 		require.Equal(t, stream.ErrOver, <-sent)
+		require.Equal(t, stream.ErrOver, <-claimed)
 	})
 	r, g := newRoom(t, 1<<20), newGated()
 	waited := g.wait(t.Context(), t)
@@ -94,18 +106,47 @@ func TestWhatThePortRefusesEndsTheStream(t *testing.T) {
 
 // The client's time bounds a message that waits for it, too, and nothing is sent afterwards.
 func TestTheEndOfTheTimeAbortsASend(t *testing.T) {
-	r, g := newRoom(t, 1<<20), newGated()
-	until, cancel := context.WithCancel(t.Context())
-	stop := g.EndAt(until)
-	waited, sent := g.wait(until, t), g.send(t, r, "one")
-	require.Equal(t, "one", <-g.given)
-	cancel()
-	require.Equal(t, errAborted, <-waited)
-	stop()
-	require.False(t, g.End(r.buffer(t, "last")))
-	g.Abandon()
-	require.Equal(t, stream.ErrOver, <-sent)
-	require.Error(t, g.Wait(until, t.Context()))
+	synctest.Test(t, func(t *testing.T) {
+		r, g := newRoom(t, 1<<20), newGated()
+		until, cancel := context.WithCancel(t.Context())
+		stop := g.EndAt(until)
+		waited, sent := g.wait(until, t), g.send(t, r, "one")
+		require.Equal(t, "one", <-g.given)
+		cancel()
+		require.Equal(t, errAborted, <-waited)
+		stop()
+		synctest.Wait()
+		require.Empty(t, sent, "it is not known yet how the client left")
+		require.False(t, g.End(r.buffer(t, "last")))
+		g.Abandon()
+		require.Equal(t, stream.ErrOver, <-sent)
+		require.Error(t, g.Wait(until, t.Context()))
+	})
+}
+
+// A client's time ends while a node waits for room: the node's goroutine would say that the node cannot be reached.
+func TestWhoWaitsForRoomIsToldWhenItIsKnownWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := newRoom(t, 64<<20), newClient(stream.Limits{})
+		s.keeps = true
+		until, cancel := context.WithCancel(t.Context())
+		stop := s.EndAt(until)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := claim(t, s, "k").Relay(t.Context(), frames(&event.End{}, make([]string, 100)...), r.source())
+			ended <- err
+		}()
+		synctest.Wait()
+		cancel()
+		stop()
+		claimed := (&gated{Stream: s.Stream}).claim("another")
+		synctest.Wait()
+		require.Empty(t, ended)
+		require.Empty(t, claimed)
+		s.leave()
+		require.Equal(t, stream.ErrOver, <-ended)
+		require.Equal(t, stream.ErrOver, <-claimed)
+	})
 }
 
 func TestNothingIsAbortedWhereNothingIsSent(t *testing.T) {

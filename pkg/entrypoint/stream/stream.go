@@ -27,7 +27,8 @@ var (
 	// ErrTaken refuses a part whose node has sent messages for the same event already, or
 	// while another part is open.
 	ErrTaken = errors.New("another delivery of the event sends the stream's messages")
-	// ErrOver refuses messages of a stream that has ended, or whose client has gone.
+	// ErrOver refuses messages of a stream that has ended, or whose client has gone. Whoever sends
+	// gets it only once it is known why: what it makes of it must not come before.
 	ErrOver = errors.New("the stream is over")
 	// ErrTooMany ends a stream with more messages than it may have.
 	ErrTooMany = errors.New("the stream has more messages than it may have")
@@ -64,7 +65,7 @@ type Stream struct {
 	freed   func(bytes int64) // release
 
 	over chan struct{} // closed when no message is accepted any more
-	left chan struct{} // closed when the client has gone
+	left chan struct{} // closed when it is known how the client left
 	room chan struct{} // one slot: there may be room for a message
 
 	turn  sync.Mutex  // held while the client is given something
@@ -78,6 +79,7 @@ type Stream struct {
 	last    mem.Buffer
 	ended   bool
 	gone    bool      // the client
+	known   bool      // how the client left
 	refused error     // why the port has refused a message
 	waiting bool      // for room
 	sending bool      // a message is given to the client
@@ -146,17 +148,19 @@ func (s *Stream) stop() {
 // leave notes that the client has gone; the lock is held.
 func (s *Stream) leave() {
 	s.stop()
-	if !s.gone {
-		s.gone = true
-		close(s.left)
-	}
+	s.gone = true
 }
 
 // Abandon ends the use of the sink, which the port may then give up: the client has gone, or has
-// all. It waits for a message that is just being sent. Whoever sends another gets [ErrOver].
+// all. It is known by then why. It waits for a message that is just being sent. Whoever sends
+// another gets [ErrOver].
 func (s *Stream) Abandon() {
 	s.mu.Lock()
 	s.leave()
+	if !s.known {
+		s.known = true
+		close(s.left)
+	}
 	last := s.last
 	s.last = nil
 	s.mu.Unlock()
