@@ -37,21 +37,23 @@ func Busy(err error) bool { return errors.Is(err, errBusy) }
 // ask returns an error for which [DialFailed] holds unless the peer is at the other end of conn, which is then ready
 // for the next request.
 func (c *Client) ask(ctx context.Context, conn *connection, address *url.URL, p *Peer) error {
-	ctx, cancel := context.WithTimeout(ctx, peerTime)
+	within, cancel := context.WithTimeout(ctx, peerTime)
 	defer cancel()
 	body := &responseBody{client: c, conn: conn}
-	body.stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	body.stop = context.AfterFunc(within, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	err := body.named(address, p)
 	if !body.stop() && err == nil {
-		err = context.Cause(ctx)
+		err = context.Cause(within)
 	}
 	if body.buffered != nil {
 		body.release()
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil: // nobody waits any more, which says nothing about the peer
+		err = context.Cause(ctx)
+	case within.Err() != nil:
 		err = fmt.Errorf("%w: it has not named itself within %s", errBusy, peerTime)
 	}
 	return &net.OpError{Op: "dial", Net: "tcp", Addr: conn.RemoteAddr(), Err: err}

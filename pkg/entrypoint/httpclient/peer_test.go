@@ -1,6 +1,8 @@
 package httpclient
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -28,9 +30,9 @@ func peers(t *testing.T, asked http.HandlerFunc) (to *url.URL, questions, posts 
 	return to, questions, posts
 }
 
-func postTo(t *testing.T, c *Client, to *url.URL) error {
+func postTo(ctx context.Context, t *testing.T, c *Client, to *url.URL) error {
 	t.Helper()
-	res, err := c.Post(t.Context(), to, http.Header{}, Body{Data: []byte("data"), Peer: &Peer{Path: "/who", Header: "I-Am", Name: "me"}})
+	res, err := c.Post(ctx, to, http.Header{}, Body{Data: []byte("data"), Peer: &Peer{Path: "/who", Header: "I-Am", Name: "me"}})
 	if err == nil {
 		require.NoError(t, res.Body.Close())
 	}
@@ -62,7 +64,7 @@ func TestAPeerIsAskedOncePerConnection(t *testing.T) {
 		to, questions, posts := peers(t, says("me", status))
 		c := New(0, nil)
 		for range 3 {
-			require.NoError(t, postTo(t, c, to))
+			require.NoError(t, postTo(t.Context(), t, c, to))
 		}
 		c.Close()
 		require.Equal(t, []int32{1, 3}, []int32{questions.Load(), posts.Load()})
@@ -88,11 +90,28 @@ func TestNothingIsPostedToWhoIsNotThePeer(t *testing.T) {
 			to, _, posts := peers(t, tt.asked)
 			c := New(0, nil)
 			defer c.Close()
-			err := postTo(t, c, to)
+			err := postTo(t.Context(), t, c, to)
 			require.ErrorContains(t, err, tt.text)
 			require.True(t, DialFailed(err))
 			require.Equal(t, tt.busy, Busy(err), err)
 			require.Zero(t, posts.Load())
 		})
 	}
+}
+
+// Whose time is over while a peer is asked learns that, and nothing about the peer.
+func TestAQuestionEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("the deadline has passed")
+	to, _, posts := peers(t, func(_ http.ResponseWriter, r *http.Request) {
+		cancel(cause)
+		<-r.Context().Done()
+	})
+	c := New(0, nil)
+	defer c.Close()
+	err := postTo(ctx, t, c, to)
+	require.ErrorIs(t, err, cause)
+	require.True(t, DialFailed(err))
+	require.False(t, Busy(err), err)
+	require.Zero(t, posts.Load())
 }
