@@ -18,7 +18,7 @@ import (
 var errClosed = errors.New("the connection is closed")
 
 // serveStream serves a call of a streaming rpc in Connect's streaming protocol with protobuf
-// messages. Its client has the request's id at once.
+// messages. Its client has the request's id as a header, with the first message or ping.
 func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticket, in received) {
 	body := web.TranscodingOf(r.Context())
 	below := body.Writer()
