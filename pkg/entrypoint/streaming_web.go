@@ -49,10 +49,7 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 			defer out.Free()
 			err = web.WriteFrame(w, out.ReadOnlyData())
 			if err == nil {
-				err = control.Flush()
-			}
-			if err == nil {
-				err = control.SetWriteDeadline(time.Time{})
+				err = body.Sent()
 			}
 			return err
 		},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -265,4 +266,39 @@ func TestAMessageComesAtOnce(t *testing.T) {
 		close(read)
 		await(begins + `{"text":"hi"}`)
 	}
+}
+
+// slow is a client that reads nothing before it is told to.
+type slow struct {
+	*httptest.ResponseRecorder
+
+	begun, goOn chan struct{}
+	once        sync.Once
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	s.once.Do(func() { close(s.begun) })
+	<-s.goOn
+	return s.ResponseRecorder.Write(p)
+}
+
+func (s *slow) SetWriteDeadline(time.Time) error { return nil }
+
+// A ping may wait for the client when a message has been written: one of both uses the connection at a time.
+func TestWhatIsWrittenIsSentAfterAPing(t *testing.T) {
+	w := &slow{ResponseRecorder: httptest.NewRecorder(), begun: make(chan struct{}), goOn: make(chan struct{})}
+	s := newStreamed(w, http.Header{"Accept": {eventStream}}, time.Millisecond)
+	defer s.close()
+	s.Header().Set("Content-Type", connectJSON)
+	s.WriteHeader(http.StatusOK)
+	<-w.begun
+	sent := make(chan error, 1)
+	go func() { sent <- (&Transcoding{to: w, pinged: s}).Sent() }()
+	select {
+	case <-sent:
+		t.Fatal("while a ping is being written")
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(w.goOn)
+	require.NoError(t, <-sent)
 }

@@ -91,7 +91,7 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 			r.Header.Set("Content-Type", connectJSON)
 			stream := newStreamed(out, r.Header, t.Ping)
 			defer stream.close()
-			out = stream
+			body.pinged, out = stream, stream
 		}
 		transcoder.ServeHTTP(out, r)
 	}), nil

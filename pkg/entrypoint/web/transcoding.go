@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -38,6 +39,7 @@ type Transcoding struct {
 	bare           bool // the body is JSON that is to be handed on in an envelope
 	turn           Turn
 	to             http.ResponseWriter
+	pinged         *streamed // to which pings are written meanwhile; nil if none are
 	protocol       record.Protocol
 	response       mem.Buffer // to be freed when it is written
 	status         int        // HTTP, once the response has begun; 0 before
@@ -149,6 +151,20 @@ func (b *Transcoding) Refusal() *spb.Status {
 
 // Writer is the writer below the transcoder's.
 func (b *Transcoding) Writer() http.ResponseWriter { return b.to }
+
+// Sent sends what has been written of a stream, and then ends the deadline of that. A ping comes from another
+// goroutine, and one of both uses the connection at a time.
+func (b *Transcoding) Sent() error {
+	if b.pinged != nil {
+		b.pinged.mu.Lock()
+		defer b.pinged.mu.Unlock()
+	}
+	control := http.NewResponseController(b.to)
+	if err := control.Flush(); err != nil {
+		return err
+	}
+	return control.SetWriteDeadline(time.Time{})
+}
 
 // FreeAtEnd frees a response when the request ends: what is written to the
 // transcoder is sent only after its handler has returned.
