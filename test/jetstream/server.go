@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,12 +55,15 @@ type Child struct {
 	folder string
 	port   int
 	run    *exec.Cmd
+
+	cluster string // the port for other servers, and theirs, separated by commas; empty: it is alone
 }
 
 // What tells a test's program that it is a server.
 const (
 	variableFolder = "KRT_TEST_NATS_FOLDER"
 	variablePort   = "KRT_TEST_NATS_PORT"
+	variableRoutes = "KRT_TEST_NATS_ROUTES"
 )
 
 // Main runs a server and does not return, if the process was started by [Child.Start]. It is
@@ -70,7 +74,9 @@ func Main() {
 		return
 	}
 	port, _ := strconv.Atoi(os.Getenv(variablePort))
-	s, err := server.NewServer(Options(folder, port))
+	o := Options(folder, port)
+	join(o, os.Getenv(variableRoutes))
+	s, err := server.NewServer(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -93,13 +99,51 @@ func NewChild(t testing.TB) *Child {
 	return c
 }
 
+// NewCluster returns n servers that do not run yet, and that make one cluster.
+func NewCluster(t testing.TB, n int) (all []*Child) {
+	t.Helper()
+	var ports []string
+	for range n {
+		c, other := NewChild(t), NewChild(t)
+		all, ports = append(all, c), append(ports, strconv.Itoa(other.port))
+	}
+	for i, c := range all {
+		c.cluster = strings.Join(append([]string{ports[i]}, ports...), ",")
+	}
+	return all
+}
+
+// join has a server be one of a cluster.
+func join(o *server.Options, ports string) {
+	own, others, found := strings.Cut(ports, ",")
+	if !found {
+		return
+	}
+	o.ServerName = name(own)
+	o.Cluster.Name, o.Cluster.Host = "test", "127.0.0.1"
+	o.Cluster.Port, _ = strconv.Atoi(own)
+	var routes []string
+	for one := range strings.SplitSeq(others, ",") {
+		routes = append(routes, "nats://127.0.0.1:"+one)
+	}
+	o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
+}
+
+func name(port string) string { return "s" + port }
+
+// Name is that of one of a cluster.
+func (c *Child) Name() string {
+	own, _, _ := strings.Cut(c.cluster, ",")
+	return name(own)
+}
+
 // Start starts the server, and returns once it accepts connections.
 func (c *Child) Start(t testing.TB) {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
 	c.run = exec.Command(program) //nolint:noctx // it is killed
-	c.run.Env = append(os.Environ(), variableFolder+"="+c.folder, variablePort+"="+strconv.Itoa(c.port))
+	c.run.Env = append(os.Environ(), variableFolder+"="+c.folder, variablePort+"="+strconv.Itoa(c.port), variableRoutes+"="+c.cluster)
 	c.run.Stderr = os.Stderr
 	_, err = c.run.StdinPipe()
 	require.NoError(t, err)

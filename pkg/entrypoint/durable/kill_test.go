@@ -110,7 +110,7 @@ func (k *killed) send(usual int, try func(text string) bool) (sent int) {
 	}
 	var sending sync.WaitGroup
 	var count atomic.Int64
-	for range max(4, usual/50) {
+	for range min(max(4, usual/50), 20) {
 		sending.Go(func() {
 			for n := count.Add(1); n <= int64(usual); {
 				if try(fmt.Sprintf("e%d-%d", n, rand.Int())) {

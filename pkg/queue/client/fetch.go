@@ -17,6 +17,8 @@ const (
 	fetchTime = 10 * time.Second
 	// beatTime is how often it says meanwhile that it still knows of the request.
 	beatTime = 2 * time.Second
+	// replicatedBatch is how many events of a stream on several servers are fetched at once, at most.
+	replicatedBatch = 4
 )
 
 // Received is an event as it was fetched. One of its methods that end it must be called, or
@@ -36,10 +38,10 @@ type Received struct {
 	msg jetstream.Msg
 }
 
-// Fetch passes events of a step to each as they come: at most the given number, of about the
-// given size in bytes together; one alone may be larger. It returns when it has had them, when
-// there were no more for some seconds, when the connection is made again, or when ctx is done.
-// The error is [queue.ErrMissing] if the consumer or its stream is gone.
+// Fetch passes events of a step to each as they come: at most the given number, of about the given size in bytes
+// together; one alone may be larger. Of a stream on several servers they are few, whatever their size is. It returns
+// when it has had them, when there were no more for some seconds, when the connection is made again, or when ctx is
+// done. The error is [queue.ErrMissing] if the consumer or its stream is gone.
 func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, each func(*Received)) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime+callTime)
 	defer cancel()
@@ -48,8 +50,14 @@ func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, eac
 	if err != nil {
 		return missing(err)
 	}
+	bound := []jetstream.FetchOpt{jetstream.FetchMaxBytes(bytes)}
+	if c.settings.Replicas > 1 {
+		// Such servers send an event only once they agree that they do. That a batch with a bound is complete they say
+		// before: the client would listen no more, and get none of them (NATS 2.15).
+		events, bound = min(events, replicatedBatch), nil
+	}
 	got, err := fetch(ctx, changed, each, func(o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
-		return consumer.Fetch(events, append(o, jetstream.FetchMaxBytes(bytes))...)
+		return consumer.Fetch(events, append(o, bound...)...)
 	})
 	if got == 0 && err == nil && time.Since(begin) < fetchTime/2 {
 		// The next event is larger than what the server may send: it has said so at once, and gives
