@@ -258,6 +258,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e.base, e.end = context.WithCancelCause(context.Background())
 	e.leaving, e.leave = context.WithCancel(context.Background())
 	e.metrics.Gauges(func() float64 { return float64(e.inFlight.Load()) }, func() float64 { return float64(e.budget.Used()) })
+	e.options.Waker.Working(e.working)
 	e.traffic = e.newDivider()
 	if err := e.metrics.Add(append(o.Collectors, e.traffic, o.Mail)...); err != nil {
 		return nil, err

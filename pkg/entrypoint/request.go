@@ -184,6 +184,14 @@ func (r *request) giveUp(client context.Context) response {
 	return response{failure: &spb.Status{Code: int32(code.Code_CANCELLED), Message: "the client cancelled the request"}, steps: r.Steps()}
 }
 
+// working reports whether an event is at a node, as far as deliveries know: Sequences do not.
+func (e *Entrypoint) working(node string) bool {
+	return e.pending.Any(func(r *request) bool {
+		step := r.Step()
+		return step >= 0 && step < len(r.route.nodes) && r.route.nodes[step] == node
+	})
+}
+
 // leave ends the part of one of the request's two goroutines.
 func (r *request) leave() {
 	if r.parties.Add(-1) == 0 {

@@ -45,6 +45,41 @@ func TestTheFirstEventWakesAllNodes(t *testing.T) {
 	require.Empty(t, woken)
 }
 
+// A node that an event has reached is not woken for the next one, however long its handler takes: what wakes it would
+// wait behind the event.
+func TestANodeWithAnEventIsNotWoken(t *testing.T) {
+	f := newFixture(t)
+	o, woken := waking(t, "b", "c")
+	arrived, release := make(chan struct{}, 2), make(chan struct{})
+	b := node(t, "b", func(ctx context.Context, in *event.Event) (int, *event.Event) {
+		arrived <- struct{}{}
+		<-release
+		return f.says("b", true)(ctx, in)
+	})
+	v := f.version(node(t, "a", f.says("a", false)), b, node(t, "c", f.says("c", true)))
+	other, err := f.schema.Method("Other")
+	require.NoError(t, err)
+	v.Workflows = append(v.Workflows, entrypoint.Workflow{Name: "alone", Method: other, Steps: []entrypoint.Step{b}})
+	f.serve(v, o)
+	first := make(chan error, 1)
+	go func() {
+		in, out := f.message("test.Request"), f.message("test.Reply")
+		first <- f.conn.Invoke(t.Context(), "/test.Entrypoint/Other", in, out)
+	}()
+	<-arrived
+	second := make(chan error, 1)
+	go func() {
+		_, err := f.call(t.Context(), "x")
+		second <- err
+	}()
+	<-arrived
+	require.Equal(t, "c", <-woken)
+	close(release)
+	require.NoError(t, <-first)
+	require.NoError(t, <-second)
+	require.Empty(t, woken)
+}
+
 func TestTheFirstEventOfASequenceWakesAllNodes(t *testing.T) {
 	f := newFixture(t)
 	o, woken := waking(t, "a", "b", "c")

@@ -24,6 +24,8 @@ import (
 	"krt.dev/kn-krt/pkg/controller/inventory"
 	"krt.dev/kn-krt/pkg/entrypoint"
 	"krt.dev/kn-krt/pkg/entrypoint/durable"
+	"krt.dev/kn-krt/pkg/entrypoint/record"
+	"krt.dev/kn-krt/pkg/entrypoint/warm"
 	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/environment"
@@ -89,6 +91,10 @@ func serve(t *testing.T, at string) version {
 		workflows = append(workflows, entrypoint.Workflow{Name: name, Method: method, Steps: steps})
 	}
 	o := entrypoint.Options{Retry: entrypoint.Retry{Count: 3, Delay: time.Millisecond}, Logger: slog.New(slog.DiscardHandler)}
+	waker, err := warm.New(map[string]string{"model": steps[1].URL}, o.Logger)
+	require.NoError(t, err)
+	t.Cleanup(waker.Close)
+	o.Waker, o.Observers, o.Collectors = waker, []record.Observer{waker}, []prometheus.Collector{waker}
 	if at != "" {
 		carrier, err := durable.New(durable.Options{
 			Namespace: "test", Version: "my-version", Queue: queue.Settings{URL: at, MaxBytes: 64 << 20, Replicas: 1},
@@ -96,7 +102,7 @@ func serve(t *testing.T, at string) version {
 			Workflows: []durable.Workflow{{Name: "flow", Steps: steps}, {Name: "streaming", Steps: steps}}, Logger: o.Logger,
 		})
 		require.NoError(t, err)
-		o.Queue, o.Collectors = carrier, []prometheus.Collector{carrier}
+		o.Queue, o.Collectors = carrier, append(o.Collectors, carrier)
 	}
 	e, err := entrypoint.New(entrypoint.Version{Namespace: "test", Name: "my-version", Schema: compiled, Workflows: workflows}, o)
 	require.NoError(t, err)

@@ -87,6 +87,7 @@ func (o *describeOptions) head(v *v1alpha1.Version, r *v1alpha1.Runtime) error {
 		lines = append(lines, line{"Timeout", v.Spec.Entrypoint.Timeout.Duration.String()})
 	}
 	lines = append(lines, line{"Config", strings.Join(declaredConfig(v), ", ")})
+	lines = append(lines, line{"Warm", shape.Warm(v)})
 	lines = slices.DeleteFunc(lines, func(l line) bool { return l.value == "" })
 	return term.WriteTable(o.streams.Out, []term.Column[line]{
 		{Cell: func(l line) string { return l.label + ":" }},
@@ -111,12 +112,7 @@ func (o *describeOptions) nodes(v *v1alpha1.Version) error {
 	fmt.Fprintf(o.streams.Out, "\nNodes:\n")
 	columns := []term.Column[node]{
 		{Head: "  OK", Cell: func(n node) string { return "  " + shape.NodeState(v, n.Name).Sign }},
-		{Head: "NAME", Cell: func(n node) string {
-			if n.GPU {
-				return n.Name + " (GPU)"
-			}
-			return n.Name
-		}},
+		{Head: "NAME", Cell: shape.NodeName},
 		{Head: "REASON", Cell: func(n node) string { return shape.NodeState(v, n.Name).Text(o.verbose) }},
 	}
 	if o.verbose {

@@ -45,6 +45,22 @@ func (p *Set[T]) Remove(id seal.ID) {
 	s.Unlock()
 }
 
+// Any reports whether f holds for something that waits, for which it is called under a lock.
+func (p *Set[T]) Any(f func(T) bool) bool {
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.Lock()
+		for _, r := range s.requests {
+			if f(r) {
+				s.Unlock()
+				return true
+			}
+		}
+		s.Unlock()
+	}
+	return false
+}
+
 // Get returns what waits under id; the zero value when nothing does any more.
 func (p *Set[T]) Get(id seal.ID) T {
 	s := p.shard(id)

@@ -40,6 +40,7 @@ const (
 type Waker struct {
 	nodes  map[string]*node
 	client *Client
+	atWork func(node string) bool // see Working; nil: it is not known
 	log    *slog.Logger
 	count  *prometheus.CounterVec
 	work   context.Context // of what is on its way
@@ -53,6 +54,7 @@ type node struct {
 	up        atomic.Int64 // when it responded last; 0: never
 	held      atomic.Int64 // until when it is not woken, because it was and has had no event since; 0: it may be
 	busy      atomic.Bool  // a request is on its way
+	worked    atomic.Int64 // when an event was known to be there
 }
 
 // New returns a waker of nodes: their names, and the URLs of their Knative Services. Nodes that are always
@@ -75,6 +77,26 @@ func New(nodes map[string]string, log *slog.Logger) (*Waker, error) {
 		w.count.WithLabelValues(name, resultFailed)
 	}
 	return w, nil
+}
+
+// Working tells a waker how to find out whether an event is at a node, which need not be woken then: a request of ours
+// would wait behind that event, and count as load. It must be called before the first Begin. A nil waker needs none.
+func (w *Waker) Working(atWork func(node string) bool) {
+	if w != nil {
+		w.atWork = atWork
+	}
+}
+
+// works reports whether an event is at n, as far as it is known. While one is, it is looked again once per precision.
+func (w *Waker) works(n *node, at int64) bool {
+	if at-n.worked.Load() < int64(precision) {
+		return true
+	}
+	if w.atWork == nil || !w.atWork(n.name) {
+		return false
+	}
+	n.worked.Store(at)
+	return true
 }
 
 // Close ends what is on its way.
@@ -113,7 +135,7 @@ func (c *Chain) Begin(now time.Time) {
 	}
 	at := now.UnixNano()
 	for _, n := range c.later {
-		if at-n.up.Load() < int64(upTime) || at < n.held.Load() || !n.busy.CompareAndSwap(false, true) {
+		if at-n.up.Load() < int64(upTime) || at < n.held.Load() || c.waker.works(n, at) || !n.busy.CompareAndSwap(false, true) {
 			continue
 		}
 		n.held.Store(at + int64(restraint))

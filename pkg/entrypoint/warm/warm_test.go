@@ -114,6 +114,28 @@ func TestLaterNodesAreWokenTogether(t *testing.T) {
 	}
 }
 
+// A node at which an event is need not be woken, however long it has not responded.
+func TestNodesAtWorkAreNotWoken(t *testing.T) {
+	c := newChain(t, "b", "c")
+	looks, works := map[string]int{}, "b"
+	c.Working(func(node string) bool {
+		looks[node]++
+		return node == works
+	})
+	c.begin(0, "a", "b", "c")
+	c.counted(1, "c", "ok")
+	for range 5 {
+		c.begin(100*time.Millisecond, "a", "b", "c")
+	}
+	require.Equal(t, map[string]int{"b": 1, "c": 1}, looks, "it is not looked for each request")
+	c.begin(time.Second, "a", "b", "c")
+	require.Equal(t, 2, looks["b"])
+	works = ""
+	c.begin(time.Second, "a", "b", "c")
+	c.counted(1, "b", "ok")
+	require.Len(t, c.asked, 2)
+}
+
 func TestNodesThatAreUpAreNotWoken(t *testing.T) {
 	c := newChain(t, "b", "c")
 	c.responded("a", "b")
