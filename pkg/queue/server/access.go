@@ -14,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/credential"
 	"krt.dev/kn-krt/pkg/queue"
+	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
 // authTime is how long a client may take to show its credential, in seconds, and how long
@@ -22,6 +23,9 @@ const authTime = 60
 
 // maxStreams is how many streams a version may have: its own, and none besides.
 const maxStreams = 1
+
+// maxName bounds what a client that is refused calls itself, as it is logged, in bytes.
+const maxName = 130
 
 // access decides who may connect. Each version has an account of NATS of its own, named as its
 // stream: nothing in one account can be seen or reached from another.
@@ -62,7 +66,8 @@ func (a *access) Check(c nats.ClientAuthentication) bool {
 	}
 	h, err := a.holder(c.GetOpts().Token)
 	if err != nil {
-		a.log.Warn("a client is refused", "address", fmt.Sprint(c.RemoteAddress()), "error", err)
+		name := clip.Text(c.GetOpts().Name, maxName) // as it calls itself
+		a.log.Warn("a client is refused", "address", fmt.Sprint(c.RemoteAddress()), "client", name, "error", err)
 		return false
 	}
 	account, err := a.account(queue.Stream(h.Namespace, h.Version))

@@ -21,6 +21,9 @@ const (
 	storeFailed = "JetStream failed to store a msg"
 )
 
+// refused is in what the server logs of a client that [access.Check] has refused, which has said whom and why.
+const refused = " - authentication error"
+
 // largePayload begins the server's advice against a -payload that has been chosen.
 const largePayload = "Maximum payloads over"
 
@@ -37,6 +40,9 @@ func (l *logger) Warnf(format string, v ...any) {
 // Errorf implements the server's interface of logs.
 func (l *logger) Errorf(format string, v ...any) {
 	t := text(format, v)
+	if strings.Contains(t, refused) {
+		return
+	}
 	l.log.Error(t)
 	if strings.Contains(t, writeFailed) || strings.Contains(t, storeFailed) {
 		l.failed()
