@@ -87,16 +87,15 @@ func (k *ticket) forwardStream(stream grpc.ServerStream, q *traffic.Request, c t
 
 // send sends the response to a call, which is freed when the client has it.
 func send(stream grpc.ServerStream, response mem.Buffer) error {
-	return sendMessage(stream, raw.Sending(stream.Context(), response))
-}
-
-// sendMessage sends out, which is counted; nil: the connection is closed.
-func sendMessage(stream grpc.ServerStream, out mem.Buffer) error {
+	out := raw.Sending(stream.Context(), response)
 	if out == nil {
-		return status.Error(codes.Unavailable, "the connection is closed")
+		return errNotConnected
 	}
 	return stream.SendMsg(&raw.Frame{Data: mem.BufferSlice{out}})
 }
+
+// errNotConnected ends a call whose connection is closed.
+var errNotConnected = status.Error(codes.Unavailable, "the connection is closed")
 
 // forwarder is what forwarding needs of the web port.
 func (e *Entrypoint) forwarder() traffic.Web {

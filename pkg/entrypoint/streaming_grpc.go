@@ -30,7 +30,9 @@ func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in recei
 	in.sink = to
 	req, response := k.stream(ctx, in)
 	defer req.observe()
-	call.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
+	if in.inspect || req.kept != nil || response.failure != nil { // as of a unary rpc; the header has it in any case
+		call.SetTrailer(metadata.Pairs(headerCorrelation, req.First.Event.CorrelationID))
+	}
 	if raw.WantsSteps(ctx) {
 		call.SetTrailer(metadata.Pairs(raw.StepsTrailer, string(req.allSteps())))
 	}
@@ -41,10 +43,13 @@ func serveStream(ctx context.Context, call grpc.ServerStream, k ticket, in recei
 // it returns is called once there are no more messages.
 func sinkOf(call grpc.ServerStream) (to stream.Sink, done func()) {
 	ctx := call.Context()
-	counted, aborted := memory.ConnectionOf(ctx).Call(), atomic.Bool{}
+	counted, aborted, frame := memory.ConnectionOf(ctx).Call(), atomic.Bool{}, raw.Frame{}
 	return stream.Sink{
 			Send: func(data mem.Buffer, freed func(int64)) error {
-				return sendMessage(call, counted.Sending(data, freed))
+				if frame.Data = counted.Sending(data, freed); frame.Data == nil {
+					return errNotConnected
+				}
+				return call.SendMsg(&frame)
 			},
 			Abort: func() {
 				aborted.Store(true)

@@ -192,7 +192,7 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 // unlessOver returns err, or the cause of ctx's end if that is why a stream has broken off: nodes keep the
 // deadline, too.
 func (r *Request) unlessOver(ctx context.Context, err error) error {
-	if errors.As(err, new(*stream.Cut)) && r.Over(ctx) {
+	if err != nil && errors.As(err, new(*stream.Cut)) && r.Over(ctx) {
 		return context.Cause(ctx)
 	}
 	return err

@@ -30,15 +30,14 @@ const lingerTime = time.Second
 // streaming is what the attempts of one step need where the request's rpc is a streaming
 // one; it is nil where it is not.
 type streaming struct {
-	stream *stream.Stream
-	// key says who sends: the step's node, for this event.
-	key string
+	*Request
+
+	// node and id say who sends: the step's node, for this event.
+	node, id string
 	// accept says that the response may be a stream: it is the last step's.
 	accept bool
-	// settle is called once the step is not run again, because it has sent a message.
-	settle func()
-	// replied is called when the stream has ended and the handler goes on.
-	replied func(event.End)
+	// payload is settled once the step is not run again, because it has sent a message.
+	payload *memory.Payload
 	// cancel ends the exchange.
 	cancel context.CancelFunc
 	// ended says that the response was a stream, and has ended well.
@@ -50,10 +49,7 @@ func (r *Request) streaming(to *directStep, p *Parcel, payload *memory.Payload) 
 	if r.Stream == nil {
 		return nil
 	}
-	return &streaming{
-		stream: r.Stream, key: stream.Key(to.node, p.Event.ID), accept: to.last,
-		settle: payload.Settle, replied: r.EarlyReply,
-	}
+	return &streaming{Request: r, node: to.node, id: p.Event.ID, accept: to.last, payload: payload}
 }
 
 // accepts reports whether the response may be a stream.
@@ -64,7 +60,9 @@ func (s *streaming) endedWell() bool { return s != nil && s.ended }
 
 // begun reports whether the step has sent a message of the stream, so that it must not run
 // again.
-func (s *streaming) begun() bool { return s != nil && s.stream.Claimed(s.key) }
+func (s *streaming) begun() bool { return s != nil && s.Stream.Claimed(s.key()) }
+
+func (s *streaming) key() string { return stream.Key(s.node, s.id) }
 
 // Messages are what a node sends to the client of a streaming rpc: its response, or what
 // it posts.
@@ -98,9 +96,9 @@ func (x *exchange) Relay(ctx context.Context, s *stream.Stream, from Messages) (
 // if the stream ends with an error; nil if it ends well.
 func (x *exchange) relay(ctx context.Context, body io.Reader, out *event.Event, s *send) (*Parcel, error) {
 	to := s.streaming
-	end, err := x.Relay(ctx, to.stream, Messages{Event: out, Key: to.key, Body: body, First: to.settle})
+	end, err := x.Relay(ctx, to.Stream, Messages{Event: out, Key: to.key(), Body: body, First: to.payload.Settle})
 	if err == nil && end.Replied {
-		to.replied(end)
+		to.EarlyReply(end)
 		end, err = rest(body)
 	}
 	switch {

@@ -74,13 +74,15 @@ func (c *Connection) Call() *Call { return &Call{conn: c} }
 
 // Sending is [Connection.Sending] for a message of the call. Unless it is nil, freed is called with the
 // size of data's buffer when that has been sent, or at once where nothing would tell.
-func (c *Call) Sending(data mem.Buffer, freed func(bytes int64)) mem.Buffer {
+func (c *Call) Sending(data mem.Buffer, freed func(bytes int64)) mem.BufferSlice {
 	s := &sentBuffer{call: c, data: data, raw: data.ReadOnlyData(), freed: freed}
 	if c.conn == nil {
 		s.returned()
-		return data
+		s.out[0] = data
+	} else if s.out[0] = c.conn.sending(s); s.out[0] == nil {
+		return nil
 	}
-	return c.conn.sending(s)
+	return s.out[:]
 }
 
 // Left notes that the client has ended the call, and nothing more is sent of it: what gRPC still
@@ -98,6 +100,7 @@ type sentBuffer struct {
 	data  mem.Buffer
 	raw   []byte
 	freed func(bytes int64) // nil: nobody is told
+	out   [1]mem.Buffer     // what is sent in its place: one piece of memory for all that a message needs
 }
 
 // Get implements mem.BufferPool; it is not called.
