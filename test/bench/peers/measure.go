@@ -21,11 +21,12 @@ type subject struct {
 // sample is what a subject did in one round.
 type sample struct{ cpu, rate float64 } // µs a request; requests a second
 
-// measured are a subject's samples, one for each round, and its memory after the last.
+// measured are a subject's samples, one for each round.
 type measured struct {
 	subject
-	samples []sample
-	memory  []process.Part
+	samples  []sample
+	requests int            // of all rounds
+	parts    []process.Part // its processes, with what they have done in all rounds
 }
 
 // table is what one load has shown.
@@ -56,22 +57,12 @@ func (b *bench) measure(ctx context.Context, workers int, subjects []subject) ([
 	for round := range b.rounds + 1 {
 		for i := range all {
 			m := &all[(i+round)%len(all)] // nobody is always first
-			s, err := m.sample(ctx, workers, time.Duration(b.seconds*float64(time.Second)))
-			if err != nil {
+			if err := m.sample(ctx, workers, time.Duration(b.seconds*float64(time.Second))); err != nil {
 				return nil, fmt.Errorf("%s: %w", m.name, err)
 			}
-			if round > 0 {
-				m.samples = append(m.samples, s)
+			if round == 0 { // it warms
+				m.samples, m.requests, m.parts = nil, 0, nil
 			}
-		}
-	}
-	for i := range all {
-		for _, pid := range all[i].pids() {
-			parts, err := process.Memory(pid)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", all[i].name, err)
-			}
-			all[i].memory = append(all[i].memory, parts...)
 		}
 	}
 	return all, nil
@@ -79,32 +70,47 @@ func (b *bench) measure(ctx context.Context, workers int, subjects []subject) ([
 
 func (s *subject) pids() []int { return append([]int{s.pid}, s.with...) }
 
-// cpu is what all processes of the subject have used.
-func (s *subject) cpu() (sum time.Duration, err error) {
+// look returns what all processes of the subject have done.
+func (s *subject) look() (all []process.Part, err error) {
 	for _, pid := range s.pids() {
-		used, err := process.CPU(pid)
+		parts, err := process.Parts(pid)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		sum += used
+		all = append(all, parts...)
 	}
-	return sum, nil
+	return all, nil
 }
 
-func (s *subject) sample(ctx context.Context, workers int, span time.Duration) (sample, error) {
-	before, err := s.cpu()
+// sample loads m for a time.
+func (m *measured) sample(ctx context.Context, workers int, span time.Duration) error {
+	before, err := m.look()
 	if err != nil {
-		return sample{}, err
+		return err
 	}
-	requests, took, err := load(ctx, workers, span, s.call)
+	requests, took, err := load(ctx, workers, span, m.call)
 	if err != nil {
-		return sample{}, err
+		return err
 	}
-	after, err := s.cpu()
+	after, err := m.look()
 	if err != nil {
-		return sample{}, err
+		return err
 	}
-	return sample{float64(after-before) / 1e3 / float64(requests), float64(requests) / took.Seconds()}, nil
+	if len(before) != len(after) {
+		return fmt.Errorf("it had %d processes, and then %d", len(before), len(after))
+	}
+	var cpu time.Duration
+	for i := range after {
+		after[i].Subtract(before[i])
+		cpu += after[i].CPU
+		if len(m.parts) == len(after) {
+			after[i].Add(m.parts[i])
+		}
+	}
+	m.parts = after
+	m.requests += requests
+	m.samples = append(m.samples, sample{float64(cpu) / 1e3 / float64(requests), float64(requests) / took.Seconds()})
+	return nil
 }
 
 // spread is the median of some values, with the least and the most.
@@ -137,14 +143,25 @@ func (m *measured) ratio(base *measured) spread {
 
 // megabytes are what the processes of m hold: all, and each.
 func (m *measured) megabytes() string {
-	sum, each := 0.0, make([]string, len(m.memory))
-	for i, p := range m.memory {
-		mb := float64(p.Bytes) / 1e6
-		sum += mb
-		each[i] = fmt.Sprintf("%s %.0f", p.Name, mb)
+	sum := 0.0
+	for _, p := range m.parts {
+		sum += float64(p.Bytes) / 1e6
 	}
-	if len(each) < 2 {
-		return fmt.Sprintf("%.0f", sum)
+	return fmt.Sprintf("%.0f", sum) + m.each(func(p process.Part) string { return fmt.Sprintf("%.0f", float64(p.Bytes)/1e6) })
+}
+
+// work is what each process of m has done for a request: CPU, the kernel's part, switches.
+func (m *measured) work() string {
+	n := float64(m.requests)
+	return m.each(func(p process.Part) string {
+		return fmt.Sprintf("%.0f, %.0f, %.1f", float64(p.CPU)/1e3/n, float64(p.Kernel)/1e3/n, float64(p.Switches)/n)
+	})
+}
+
+func (m *measured) each(text func(process.Part) string) string {
+	all := make([]string, len(m.parts))
+	for i, p := range m.parts {
+		all[i] = p.Name + " " + text(p)
 	}
-	return fmt.Sprintf("%.0f (%s)", sum, strings.Join(each, ", "))
+	return " (" + strings.Join(all, "; ") + ")"
 }

@@ -44,17 +44,17 @@ func (b *bench) markdown() string {
 	fmt.Fprintf(&t, "%d cores, %s, %s/%s, %d rounds of %.2f s each in turn; medians (least–most). Ratios are of CPU, round by\nround, "+
 		"to the first row of a peer.\n", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, b.rounds, b.seconds)
 	for _, table := range b.tables {
-		fmt.Fprintf(&t, "\n%s:\n\n| peer | CPU µs a request | requests/s | memory, MB |", table.what)
+		fmt.Fprintf(&t, "\n%s:\n\n| peer | CPU µs a request | each: CPU, kernel, switches | requests/s | memory, MB |", table.what)
 		bases := table.bases()
 		for _, base := range bases {
 			fmt.Fprintf(&t, " ÷ %s |", base.name)
 		}
-		fmt.Fprintf(&t, "\n| --- | --- | --- | ---%s |\n", strings.Repeat(" | ---", len(bases)))
+		fmt.Fprintf(&t, "\n| --- | --- | --- | --- | ---%s |\n", strings.Repeat(" | ---", len(bases)))
 		for i := range table.all {
 			m := &table.all[i]
 			cpu, rate := m.of(func(s sample) float64 { return s.cpu }), m.of(func(s sample) float64 { return s.rate })
-			fmt.Fprintf(&t, "| %s | %.0f (%.0f–%.0f) | %.0f (%.0f–%.0f) | %s |", m.name,
-				cpu.median, cpu.least, cpu.most, rate.median, rate.least, rate.most, m.megabytes())
+			fmt.Fprintf(&t, "| %s | %.0f (%.0f–%.0f) |%s | %.0f (%.0f–%.0f) | %s |", m.name,
+				cpu.median, cpu.least, cpu.most, m.work(), rate.median, rate.least, rate.most, m.megabytes())
 			for _, base := range bases {
 				r := m.ratio(base)
 				fmt.Fprintf(&t, " %.2f (%.2f–%.2f) |", r.median, r.least, r.most)
