@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 
 	"krt.dev/kn-krt/pkg/entrypoint/web"
+	"krt.dev/kn-krt/pkg/promptio"
 )
 
 // Listeners are the ports of an entrypoint.
@@ -99,11 +100,11 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	}
 	webServer := e.newServer(pages, e.options.ConnectionAge)
 	reply := e.newReplyServer(l.Reply.Addr())
-	replies := e.budget.Listen(l.Reply)
+	replies := e.budget.Listen(promptio.Listen(l.Reply))
 	replies.Yields, replies.Most = true, maxReplyConnections
 	failed := make(chan error, 4)
-	go func() { failed <- grpcServer.Serve(e.budget.Listen(l.GRPC)) }()
-	go func() { failed <- ignoreClosed(webServer.Serve(e.budget.Listen(l.Web))) }()
+	go func() { failed <- grpcServer.Serve(e.budget.Listen(promptio.Listen(l.GRPC))) }()
+	go func() { failed <- ignoreClosed(webServer.Serve(e.budget.Listen(promptio.Listen(l.Web)))) }()
 	go func() { failed <- ignoreClosed(reply.Serve(replies)) }()
 	inspection := &http.Server{ReadHeaderTimeout: web.ReadHeaderTimeout} // without a listener it serves nothing
 	if l.Inspection != nil {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"krt.dev/kn-krt/pkg/child"
+	"krt.dev/kn-krt/pkg/promptio"
 )
 
 // command is how a Python process is started.
@@ -46,7 +47,7 @@ func signaller(p *child.Process) func(syscall.Signal) {
 
 // socketPair returns the two ends of a stream: the front's, and the one that a child
 // process inherits.
-func socketPair() (*net.UnixConn, *os.File, error) {
+func socketPair() (*promptio.Unix, *os.File, error) {
 	ends, err := connectedSockets()
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot create a socket pair: %w", err)
@@ -62,5 +63,9 @@ func socketPair() (*net.UnixConn, *os.File, error) {
 	if !ok {
 		return nil, nil, errors.Join(errors.New("cannot create a socket pair: no Unix socket"), conn.Close(), other.Close())
 	}
-	return unix, other, nil
+	prompt, err := promptio.NewUnix(unix)
+	if err != nil {
+		return nil, nil, errors.Join(err, unix.Close(), other.Close())
+	}
+	return prompt, other, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
+	"krt.dev/kn-krt/pkg/promptio"
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -35,7 +36,7 @@ var errUnsent = errors.New("nothing was sent to the worker")
 // exit and the channels, only the call that took it from the pool may use it.
 type worker struct {
 	number   uint32
-	conn     *net.UnixConn
+	conn     *promptio.Unix
 	frames   *frameReader
 	signal   func(syscall.Signal)
 	limit    int // of a message, in bytes
@@ -51,7 +52,7 @@ type worker struct {
 	once   sync.Once
 }
 
-func newWorker(number uint32, conn *net.UnixConn, maxMessageBytes int) *worker {
+func newWorker(number uint32, conn *promptio.Unix, maxMessageBytes int) *worker {
 	interrupted := make(chan struct{}, 1)
 	return &worker{
 		number: number, conn: conn, limit: maxMessageBytes,

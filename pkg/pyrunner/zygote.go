@@ -34,7 +34,7 @@ type zygote struct {
 // newZygote returns p as the zygote of n; until it is ready it is like a worker.
 func newZygote(p *child.Process, first *worker, n *node) *zygote {
 	z := &zygote{
-		process: p, control: first.conn, maxMessageBytes: n.config.maxMessageBytes,
+		process: p, control: first.conn.UnixConn, maxMessageBytes: n.config.maxMessageBytes,
 		workers: map[uint32]*worker{}, over: make(chan struct{}),
 	}
 	go func() {
