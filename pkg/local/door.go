@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -72,15 +73,27 @@ func (l *links) open(node string) *door {
 	return d
 }
 
-// near connects to a host that is one of l.
-func (l *links) near(host string) (net.Conn, error) {
+// find returns the link of a host that is one of l, nil otherwise.
+func (l *links) find(host string) *link.Link {
 	l.mu.Lock()
-	found := l.byHost[host]
-	l.mu.Unlock()
-	if found == nil {
-		return nil, nil
+	defer l.mu.Unlock()
+	return l.byHost[host]
+}
+
+// Dial implements httpclient.Near.
+func (l *links) Dial(host string) (net.Conn, error) {
+	if found := l.find(host); found != nil {
+		return found.Dial()
 	}
-	return found.Dial()
+	return nil, nil
+}
+
+// Handler implements httpclient.Near.
+func (l *links) Handler(host string) (http.Handler, context.Context, func()) {
+	if found := l.find(host); found != nil {
+		return found.Handler()
+	}
+	return nil, nil, nil
 }
 
 // dial connects to d, whatever the address.

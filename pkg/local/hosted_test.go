@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 	"krt.dev/kn-krt/pkg/pyrunner"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
@@ -86,15 +88,99 @@ func TestHostedNodeServesAndStops(t *testing.T) {
 	requireGone(t, first)
 	second := workerOf(t, instances[0]) // waits for the worker that replaces it
 	require.NotEqual(t, first, second)
-	near, err := f.links.near("elsewhere:80")
+	near, err := f.links.Dial("elsewhere:80")
 	require.NoError(t, err)
 	require.Nil(t, near, "other hosts are not hosted")
+	h, _, _ := f.links.Handler("elsewhere:80")
+	require.Nil(t, h)
 	f.stop(time.Minute)
 	requireGone(t, second)
 	require.Contains(t, r.output(), "called")
 	_, _, err = post(t.Context(), instances[0])
 	require.Error(t, err)
 	require.Empty(t, f.links.byHost)
+}
+
+// call sends an event to a hosted node without a connection, as the entrypoint does.
+func call(ctx context.Context, f *fleet, i *instance) (status int, text string, err error) {
+	to, err := url.Parse(i.door.url + "/")
+	if err != nil {
+		return 0, "", err
+	}
+	in := &event.Event{ID: "1", Source: "test", Type: event.TypeMessage, Message: "google.protobuf.StringValue", Workflow: "flow"}
+	header := http.Header{}
+	in.WriteHeader(header)
+	client := httpclient.New(0, &f.links)
+	defer client.Close()
+	res, err := client.Post(ctx, to, header, httpclient.Body{Whole: true})
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	m := &wrapperspb.StringValue{}
+	if err == nil && res.StatusCode == http.StatusOK {
+		err = proto.Unmarshal(body, m)
+	}
+	return res.StatusCode, m.Value, err
+}
+
+const waitingNode = `
+import os, time
+from google.protobuf.wrappers_pb2 import StringValue
+
+def handler(ctx, data):
+    print("begun", flush=True)
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+    return StringValue(value="done")
+`
+
+// A call without a connection ends well when the node stops meanwhile, and one whose caller
+// leaves does not keep the node.
+func TestHostedNodeFinishesItsCalls(t *testing.T) {
+	r := newRecorder()
+	f := newFleet(r, fast())
+	s := pythonSpec(t, waitingNode)
+	instances, err := f.start(t.Context(), []spec{s})
+	require.NoError(t, err)
+	left, leave := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() {
+		_, _, err := call(left, f, instances[0])
+		gone <- err
+	}()
+	require.Eventually(t, func() bool { return strings.Count(r.output(), "begun") == 1 }, time.Minute, 10*time.Millisecond)
+	leave()
+	require.ErrorIs(t, <-gone, context.Canceled)
+
+	type result struct {
+		status int
+		text   string
+		err    error
+	}
+	results := make(chan result, 1)
+	go func() {
+		status, text, err := call(t.Context(), f, instances[0])
+		results <- result{status, text, err}
+	}()
+	require.Eventually(t, func() bool { return strings.Count(r.output(), "begun") == 2 }, time.Minute, 10*time.Millisecond)
+	stopped := make(chan struct{})
+	go func() {
+		f.stop(time.Minute)
+		close(stopped)
+	}()
+	host := strings.TrimPrefix(instances[0].door.url, "http://")
+	require.Eventually(t, func() bool {
+		h, _, done := f.links.Handler(host)
+		if h != nil {
+			done()
+		}
+		return h == nil
+	}, time.Minute, 10*time.Millisecond)
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "go"), nil, 0o600))
+	require.Equal(t, result{status: http.StatusOK, text: "done"}, <-results)
+	<-stopped
 }
 
 // panicking is a Reporter that panics at the first line with "called".

@@ -172,7 +172,7 @@ func (r *run) start(ctx context.Context) error {
 	// Retiring connections spreads load over replicas: there is one here. The grace is then
 	// that of the stop alone.
 	o.ConnectionAge, o.ConnectionGrace = 24*time.Hour, drainTime
-	o.Logger, o.Reserved, o.Near = r.logger(), r.o.Dashboard, r.fleet.links.near
+	o.Logger, o.Reserved, o.Near = r.logger(), r.o.Dashboard, &r.fleet.links
 	r.entry, err = entrypoint.New(v, o)
 	return err
 }

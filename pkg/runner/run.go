@@ -53,7 +53,8 @@ type Options struct {
 	// Getenv reads the environment. Default: os.Getenv.
 	Getenv func(name string) string
 	// Listener accepts the node's connections. Default: the inherited socket whose number
-	// is KRT_LISTEN_FD, else the port PORT, else port 8080. Run closes it.
+	// is KRT_LISTEN_FD, else the port PORT, else port 8080. Run closes it. If it is a
+	// [Caller] too, those who connect to it may also call the node without a connection.
 	Listener net.Listener
 	// Logger writes the node's log lines. Default: to standard error, as text, as JSON
 	// with KRT_LOG=json, or as bare lines with KRT_LOG=plain, at level info or
@@ -74,6 +75,15 @@ type Options struct {
 	// ShutdownTimeout is how long the calls in flight may take to finish when the node
 	// stops. Default: 30 s.
 	ShutdownTimeout time.Duration
+}
+
+// Caller is a listener in the node's own process that passes requests to the node without a
+// connection.
+type Caller interface {
+	// Handle gives it the node's handler, which it may call until the listener is closed, but
+	// not for responses that are streams. Drain, which is called after that, waits until no call
+	// is left; if ctx ends first, it cancels the contexts of their requests and returns an error.
+	Handle(h http.Handler) (drain func(ctx context.Context) error)
 }
 
 // Run runs the node until ctx ends, then lets the calls in flight finish and returns
@@ -147,6 +157,7 @@ func (s *server) run(ctx context.Context, o Options, listener net.Listener, init
 		go func() { initialised <- init(s.node, ctx) }()
 	}
 	served := make(chan error, 1)
+	drain := s.offer(listener)
 	go func() { served <- hs.Serve(listener) }()
 	for {
 		select {
@@ -163,7 +174,7 @@ func (s *server) run(ctx context.Context, o Options, listener net.Listener, init
 		case err := <-served:
 			return err
 		case <-ctx.Done():
-			s.stop(hs, cmp.Or(o.ShutdownTimeout, 30*time.Second))
+			s.stop(hs, drain, cmp.Or(o.ShutdownTimeout, 30*time.Second))
 			return nil
 		}
 	}
@@ -184,10 +195,10 @@ func (n *node) init(ctx context.Context, handlerInit HandlerInit) (err error) {
 
 // stop lets the calls in flight finish, and cancels those that take longer than
 // patience.
-func (s *server) stop(hs *http.Server, patience time.Duration) {
+func (s *server) stop(hs *http.Server, drain func(context.Context) error, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := hs.Shutdown(ctx); err != nil {
+	if err := errors.Join(hs.Shutdown(ctx), drain(ctx)); err != nil {
 		s.node.log.Warn("stopped with calls in flight: they did not finish in time", "timeout", patience)
 		_ = hs.Close()
 	}

@@ -34,6 +34,15 @@ type server struct {
 	down  func() error // why the node cannot accept events at present; nil if it can
 }
 
+// offer lets those who connect to l call s without a connection, if they can. The function it
+// returns ends that.
+func (s *server) offer(l net.Listener) (drain func(context.Context) error) {
+	if caller, ok := l.(Caller); ok {
+		return caller.Handle(s)
+	}
+	return func(context.Context) error { return nil }
+}
+
 // unready returns why the node accepts no events; nil if it does.
 func (s *server) unready() error {
 	if !s.ready.Load() {

@@ -53,7 +53,7 @@ type Options struct {
 	Source func(node string) string
 }
 
-// Near connects to nodes in this process.
+// Near reaches nodes in this process.
 type Near = httpclient.Near
 
 // Sender makes the deliveries of an entrypoint, which share its connections.
@@ -157,7 +157,8 @@ func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel, s *sen
 
 // postWith posts p's data with the given header to address; see post.
 func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.Header, p *Parcel, s *send) (*Parcel, error) {
-	res, err := x.client.Post(ctx, address, header, httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent, Peer: x.peer})
+	body := httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent, Peer: x.peer, Whole: !s.streaming.accepts()}
+	res, err := x.client.Post(ctx, address, header, body)
 	if err != nil {
 		return nil, err
 	}

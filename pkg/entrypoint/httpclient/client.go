@@ -57,12 +57,6 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// Near connects to a host, which has the form of url.URL.Host, within this process; nil
-// without an error if the host is not there. An error is of the form that [DialFailed]
-// finds. The connection has a method Quiet() bool, which reports that nothing can be read
-// from it, not even its end.
-type Near func(host string) (net.Conn, error)
-
 // New returns a client that uses a connection again for at most maxAge; 0 means
 // for as long as it is open. Near may be nil.
 func New(maxAge time.Duration, near Near) *Client {
@@ -103,6 +97,8 @@ type Body struct {
 	Sent func()
 	// Peer alone may get it; nil: whoever is at the address. All requests to a host have the same one.
 	Peer *Peer
+	// Whole says that the response is of use only as a whole, not while it is being written.
+	Whole bool
 }
 
 // Post posts a body to address and returns the response, whose body must be
@@ -112,6 +108,16 @@ func (c *Client) Post(ctx context.Context, address *url.URL, header http.Header,
 	if address.Scheme != "http" {
 		return c.postSecure(ctx, address, header, out)
 	}
+	if c.near != nil && out.Whole {
+		if h, base, done := c.near.Handler(address.Host); h != nil {
+			return postWithin(ctx, within{h, base, done}, address, header, out)
+		}
+	}
+	return c.postPlain(ctx, address, header, out)
+}
+
+// postPlain is Post by a connection without TLS.
+func (c *Client) postPlain(ctx context.Context, address *url.URL, header http.Header, out Body) (*http.Response, error) {
 	conn, err := c.connect(ctx, address, out.Peer)
 	if err != nil {
 		return nil, err
@@ -162,7 +168,7 @@ func (c *Client) connect(ctx context.Context, address *url.URL, peer *Peer) (*co
 	}
 	host := address.Host
 	if c.near != nil {
-		if conn, err := c.near(host); conn != nil || err != nil {
+		if conn, err := c.near.Dial(host); conn != nil || err != nil {
 			return near(conn, err)
 		}
 	}

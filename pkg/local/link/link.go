@@ -21,6 +21,9 @@ type Link struct {
 	waiting chan *conn
 	once    sync.Once
 	closed  chan struct{}
+
+	mu     sync.Mutex
+	server *server // who serves now, and is called without a connection; nil: nobody
 }
 
 // New returns a link whose addresses have the given name.
@@ -79,6 +82,7 @@ type listener struct {
 	link   *Link
 	once   sync.Once
 	closed chan struct{}
+	server *server // nil: it is reached by connections only
 }
 
 // Accept implements net.Listener.
@@ -99,7 +103,10 @@ func (l *listener) Accept() (net.Conn, error) {
 
 // Close implements net.Listener.
 func (l *listener) Close() error {
-	l.once.Do(func() { close(l.closed) })
+	l.once.Do(func() {
+		l.link.leave(l.server)
+		close(l.closed)
+	})
 	return nil
 }
 
