@@ -75,15 +75,18 @@ func (p *Part) Send(ctx context.Context, data mem.Buffer) error {
 }
 
 // give gives the client a message, for which there is room.
-func (p *Part) give(data mem.Buffer) error {
+func (p *Part) give(data mem.Buffer) error { return p.stream.settled(p.pass(data)) }
+
+// pass is give that does not wait to know why the client has gone. The turn ends even if the port panics.
+func (p *Part) pass(data mem.Buffer) error {
 	s := p.stream
 	s.turn.Lock()
+	defer s.turn.Unlock()
 	s.mu.Lock()
 	if err := s.refusal(); err != nil {
 		s.mu.Unlock()
-		s.turn.Unlock()
 		data.Free()
-		return s.settled(err)
+		return err
 	}
 	if p.count++; p.count == 1 {
 		if s.sent == nil {
@@ -92,12 +95,10 @@ func (p *Part) give(data mem.Buffer) error {
 		s.sent[p.key] = struct{}{}
 	}
 	s.came++
-	err := s.give(data)
-	s.turn.Unlock()
-	if err == nil {
-		return nil
+	if s.give(data) != nil {
+		return ErrOver
 	}
-	return s.settled(ErrOver)
+	return nil
 }
 
 // settled returns err. If it is [ErrOver], it waits until it is known why: the end of the stream has

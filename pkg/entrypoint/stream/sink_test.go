@@ -104,6 +104,20 @@ func TestWhatThePortRefusesEndsTheStream(t *testing.T) {
 	g.Abandon()
 }
 
+func TestAPortThatPanicsLeavesTheStreamToItsClient(t *testing.T) {
+	r := newRoom(t, 1<<20)
+	s := stream.New("p.M", stream.Limits{}, stream.Sink{
+		Send: func(data mem.Buffer, _ func(int64)) error {
+			data.Free()
+			panic("at the port")
+		},
+	})
+	p, err := s.Claim("a")
+	require.NoError(t, err)
+	require.PanicsWithValue(t, "at the port", func() { _ = p.Send(t.Context(), r.buffer(t, "one")) })
+	s.Abandon() // returns
+}
+
 // The client's time bounds a message that waits for it, too, and nothing is sent afterwards.
 func TestTheEndOfTheTimeAbortsASend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
