@@ -28,7 +28,7 @@ func TestADeadlineIsRecordedAsOne(t *testing.T) {
 	var all sync.WaitGroup
 	for range calls {
 		all.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // how late a call gets here must be little of it
 			defer cancel()
 			_, _ = f.call(ctx, "x")
 		})

@@ -223,8 +223,8 @@ func TestTheDeadlineEndsARequestAndCancelsTheNode(t *testing.T) {
 		client  time.Duration
 		timeout time.Duration
 	}{
-		"of the client":  {client: 50 * time.Millisecond, timeout: time.Minute},
-		"of the version": {client: time.Minute, timeout: 50 * time.Millisecond},
+		"of the client":  {client: 2 * time.Second, timeout: time.Minute},
+		"of the version": {client: time.Minute, timeout: 500 * time.Millisecond},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
