@@ -103,24 +103,29 @@ func (k *killed) replica() *replica {
 	return k.replicas[rand.IntN(len(k.replicas))]
 }
 
-// send calls try until it has succeeded as often as events are to be sent: KRT_DURABLE_EVENTS, or usual.
-func (k *killed) send(usual int, try func(text string) bool) (sent int) {
+// send calls try until it has succeeded as often as events are to be sent, KRT_DURABLE_EVENTS or usual, and not longer
+// than the time of the test allows. It returns how often it has.
+func (k *killed) send(t *testing.T, usual int, try func(text string) bool) int {
 	if n, err := strconv.Atoi(os.Getenv("KRT_DURABLE_EVENTS")); err == nil {
 		usual = n
 	}
+	last, limited := t.Deadline()
+	last = last.Add(-patient * 5 / 4)
 	var sending sync.WaitGroup
-	var count atomic.Int64
+	var count, sent atomic.Int64
 	for range min(max(4, usual/50), 20) {
 		sending.Go(func() {
-			for n := count.Add(1); n <= int64(usual); {
+			for n := count.Add(1); n <= int64(usual) && (!limited || time.Now().Before(last)); {
 				if try(fmt.Sprintf("e%d-%d", n, rand.Int())) {
+					sent.Add(1)
 					n = count.Add(1)
 				}
 			}
 		})
 	}
 	sending.Wait()
-	return usual
+	require.Positive(t, sent.Load(), "nothing could be sent in time")
+	return int(sent.Load())
 }
 
 // repeats is how often nodes ran again with what came of texts.
@@ -138,7 +143,7 @@ func TestKills(t *testing.T) {
 	var mu sync.Mutex
 	accepted := map[string]string{}
 	begin := time.Now()
-	events := k.send(200, func(text string) bool {
+	events := k.send(t, 200, func(text string) bool {
 		id, status := k.replica().async(text)
 		if status != http.StatusAccepted {
 			return false
@@ -189,7 +194,7 @@ func TestKillsBehindEarlyReplies(t *testing.T) {
 	var promised []string
 	failed := 0
 	begin := time.Now()
-	events := k.send(100, func(text string) bool {
+	events := k.send(t, 100, func(text string) bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		got, err := k.replica().call(ctx, text)
