@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -39,6 +41,15 @@ func TestShortcutLeadsToThePodOfTheConfigInForce(t *testing.T) {
 	require.Equal(t, n.In("get", "pods", "-l", "krt.dev/node=only", "-o", "jsonpath={.items[*].status.podIP}:8080"),
 		n.In("get", "endpointslices", "-l", "kubernetes.io/service-name=short--only", "-o",
 			"jsonpath={.items[*].endpoints[*].addresses[*]}:{.items[*].ports[*].port}"))
+
+	// Each connection to the pod is asked whose it is, also through queue-proxy.
+	ip := n.In("get", "pods", "-l", "krt.dev/node=only", "-o", "jsonpath={.items[*].status.podIP}")
+	for _, port := range []string{"8080", "8012"} {
+		response, err := http.Get("http://" + net.JoinHostPort(ip, port) + "/readyz")
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, "/krt/"+n.Name+"/short/only", response.Header.Get("Krt-Source"), port)
+	}
 
 	n.In("patch", "secret", "short-config", "--patch", `{"stringData": {"SAYS": "two"}}`)
 	n.Eventually(func() error { return says(`{"text":"two"}`) })
