@@ -73,6 +73,31 @@ func TestNodesThatWaitForMachinesAreLookedAtLessOften(t *testing.T) {
 	require.Equal(t, time.Minute, r.keepWarm(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{}}, now, time.Minute))
 }
 
+// A status that says something else each time would be written, and have the version reconciled, again and again.
+func TestWhatIsWrongWithATimeToKeepWarm(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := &reconciler{warmer: warm.New(nil)}
+	v := testVersion()
+	v.Status.Phase, v.Status.StartedWith = v1alpha1.PhaseStarted, &v1alpha1.StartedWith{}
+	v.Annotations = map[string]string{v1alpha1.AnnotationWarmUntil: "tomorrow"}
+	require.Zero(t, r.keepWarm(v, now, 0))
+	before := v.Status.Warm.Message
+	require.Contains(t, before, `"tomorrow" is not a time`)
+	require.Zero(t, r.keepWarm(v, now.Add(time.Minute), 0))
+	require.Equal(t, before, v.Status.Warm.Message)
+
+	v.Annotations[v1alpha1.AnnotationWarmUntil] = "2026-01-09T03:04:08Z" // by a clock that is ahead
+	due := r.keepWarm(v, now, 0)
+	require.Equal(t, "krt.dev/warm-until: 2026-01-09T03:04:08Z is more than 168 hours ahead", v.Status.Warm.Message)
+	require.Equal(t, 3*time.Second+time.Millisecond, due)
+	require.Equal(t, time.Second, r.keepWarm(v, now, time.Second))
+	r.keepWarm(v, now.Add(due), 0)
+	require.Empty(t, v.Status.Warm.Message)
+	v.Annotations[v1alpha1.AnnotationWarmUntil] = "2026-01-09T03:04:08." + strings.Repeat("0", 1000) + "Z"
+	r.keepWarm(v, now, 0)
+	require.Less(t, len(v.Status.Warm.Message), 100)
+}
+
 // unreadable is an apiserver that does not let events be read.
 type unreadable struct{ client.Reader }
 

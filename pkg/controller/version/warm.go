@@ -18,6 +18,9 @@ func (r *reconciler) keepWarm(v *v1alpha1.Version, now time.Time, requeue time.D
 	until, problem := v.WarmUntil(now)
 	if problem != "" {
 		v.Status.Warm = &v1alpha1.Warm{Message: problem}
+		if isLive(v.Status.Phase) && !until.IsZero() { // too far ahead: it has its effect later, which nothing else reports
+			requeue = sooner(requeue, until.Sub(now)-v1alpha1.MostWarm+time.Millisecond)
+		}
 		return requeue
 	}
 	if !isLive(v.Status.Phase) || !now.Before(until) {

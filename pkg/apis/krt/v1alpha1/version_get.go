@@ -70,22 +70,25 @@ const MostWarm = 7 * 24 * time.Hour
 // that is further ahead than [MostWarm] has no effect until it is not.
 const AnnotationWarmUntil = "krt.dev/warm-until"
 
+// warmExample is a time as the annotation has it. It is always the same: a status is written when it changes.
+const warmExample = "2026-03-02T18:00:00Z"
+
 // WarmUntil is until when nodes are kept up, zero if they are not, and what is wrong with the annotation; empty if
-// nothing is.
+// nothing is. The time is there also if all that is wrong is that it is too far ahead.
 func (v *Version) WarmUntil(now time.Time) (until time.Time, problem string) {
 	text := v.Annotations[AnnotationWarmUntil]
 	if text == "" {
 		return time.Time{}, ""
 	}
 	until, err := time.Parse(time.RFC3339, text)
+	until = until.Truncate(time.Second) // as times in a status are
 	switch {
 	case err != nil:
-		return time.Time{}, fmt.Sprintf("%s: %q is not a time such as %q", AnnotationWarmUntil, text[:min(len(text), 64)],
-			now.Add(time.Hour).UTC().Format(time.RFC3339))
+		return time.Time{}, fmt.Sprintf("%s: %q is not a time such as %q", AnnotationWarmUntil, text[:min(len(text), 64)], warmExample)
 	case until.After(now.Add(MostWarm)):
-		return time.Time{}, fmt.Sprintf("%s: %s is more than %.0f hours ahead", AnnotationWarmUntil, text, MostWarm.Hours())
+		return until, fmt.Sprintf("%s: %s is more than %.0f hours ahead", AnnotationWarmUntil, until.UTC().Format(time.RFC3339), MostWarm.Hours())
 	}
-	return until.Truncate(time.Second), "" // as times in a status are
+	return until, ""
 }
 
 // StopsNow reports whether a stop leaves what waits in the version's queue there.
