@@ -22,7 +22,8 @@ type Near interface {
 	Dial(host string) (net.Conn, error)
 	// Handler returns what serves a host's connections, nil if nobody does at present, the
 	// context that those of its requests are made of, and what is to be called once it has
-	// served one.
+	// served one. The end of the context before that is the end of the server, which breaks
+	// off what it serves as it would a connection.
 	Handler(host string) (h http.Handler, base context.Context, done func())
 }
 
@@ -30,9 +31,12 @@ type Near interface {
 // more are read as they are written.
 const pipeBytes = 64 << 10
 
-// errAbandoned is what a handler gets that reads its request, or writes its response, when
-// nobody waits any longer.
+// errAbandoned is what a handler gets that reads its request when nobody waits any longer.
 var errAbandoned = errors.New("the caller is gone")
+
+// errStopped is what a caller gets whose server has ended meanwhile. What the handler still
+// responds is no response: it has been told that nobody waits.
+var errStopped = errors.New("it has stopped before it responded")
 
 // postWithin is Post to a handler of this process, without a connection: what is sent is not
 // written as HTTP, and not parsed. As with one, the handler goes on when ctx ends first, and
@@ -57,14 +61,18 @@ func postWithin(ctx context.Context, to within, address *url.URL, header http.He
 	go func() {
 		defer to.done()
 		defer cancel()
-		answer.serve(to.handler, req)
+		answer.serve(to, req)
 	}()
 	select {
 	case <-answer.begun:
-		return answer.response()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	case <-to.base.Done():
+		if err := answer.breakOff(); err != nil {
+			return nil, err
+		}
 	}
+	return answer.response()
 }
 
 // within is a handler in this process.
@@ -135,11 +143,14 @@ type answer struct {
 	cause error          // why nobody waits
 }
 
-// serve has h respond to r. A panic is the end of the response, as the end of a connection is.
-func (a *answer) serve(h http.Handler, r *http.Request) {
+// serve has to respond to r. A panic is the end of the response, as the end of a connection is.
+func (a *answer) serve(to within, r *http.Request) {
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover(); {
+		case p != nil:
 			a.err = fmt.Errorf("the server of the node panicked: %v", p)
+		case a.rest == nil && to.base.Err() != nil:
+			a.err = errStopped
 		}
 		if a.rest != nil {
 			_ = a.rest.CloseWithError(a.err)
@@ -147,7 +158,7 @@ func (a *answer) serve(h http.Handler, r *http.Request) {
 		}
 		close(a.begun)
 	}()
-	h.ServeHTTP(a, r)
+	to.handler.ServeHTTP(a, r)
 }
 
 // response returns what has begun.
@@ -172,13 +183,25 @@ func (a *answer) response() (*http.Response, error) {
 	return res, nil
 }
 
-// abandon ends what is read and written.
+// breakOff ends a response that has not begun when its server ends.
+func (a *answer) breakOff() error {
+	select {
+	case <-a.begun:
+		return nil
+	default:
+	}
+	a.stop()
+	a.abandon(errStopped)
+	return errStopped
+}
+
+// abandon ends what is read, with cause, and written.
 func (a *answer) abandon(cause error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.cause = cause
-	if a.tail != nil {
-		_, _ = a.rest.CloseWithError(cause), a.tail.CloseWithError(errAbandoned)
+	if a.rest != nil {
+		_ = a.rest.CloseWithError(cause)
 	}
 }
 
@@ -211,7 +234,7 @@ func (a *answer) pipe() {
 	defer a.mu.Unlock()
 	a.tail, a.rest = io.Pipe()
 	if a.cause != nil {
-		_ = a.tail.CloseWithError(errAbandoned)
+		_ = a.rest.CloseWithError(a.cause)
 	}
 	close(a.begun)
 }

@@ -15,10 +15,12 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 )
 
-// within is a host of this process. Done gets a value when a request has been served.
+// within is a host of this process. Done gets a value when a request has been served, after
+// which end, if any, is called.
 type within struct {
 	serve http.HandlerFunc
 	base  context.Context
+	end   func()
 	done  chan struct{}
 }
 
@@ -28,11 +30,16 @@ func (w *within) Handler(host string) (http.Handler, context.Context, func()) {
 	if host != "near" {
 		return nil, nil, nil
 	}
-	return w.serve, w.base, func() { w.done <- struct{}{} }
+	return w.serve, w.base, func() {
+		if w.end != nil {
+			w.end()
+		}
+		w.done <- struct{}{}
+	}
 }
 
 func serveWithin(t *testing.T, h http.HandlerFunc) (*within, func(context.Context, httpclient.Body) (*http.Response, error)) {
-	w := &within{h, t.Context(), make(chan struct{}, 1)}
+	w := &within{serve: h, base: t.Context(), done: make(chan struct{}, 1)}
 	c := httpclient.New(0, w)
 	t.Cleanup(c.Close)
 	return w, func(ctx context.Context, body httpclient.Body) (*http.Response, error) {
@@ -111,7 +118,7 @@ func TestWithinEndsAResponseWithItsContext(t *testing.T) {
 	cancel()
 	require.Error(t, <-failed)
 	_, err = io.ReadAll(res.Body)
-	require.Error(t, err)
+	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, res.Body.Close())
 	<-w.done
 }
@@ -133,18 +140,42 @@ func TestWithinReportsAPanic(t *testing.T) {
 	}
 }
 
-// The end of the server ends what it is doing.
-func TestWithinEndsWithItsServer(t *testing.T) {
-	base, end := context.WithCancel(t.Context())
-	w, post := serveWithin(t, func(w http.ResponseWriter, r *http.Request) {
-		end()
-		<-r.Context().Done()
-		w.WriteHeader(http.StatusServiceUnavailable)
-	})
-	w.base = base
-	res, err := post(t.Context(), httpclient.Body{})
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-	<-w.done
+// The end of the server breaks off what it is doing, even where its handler goes on, or takes
+// the end of its request for that of the client and responds without an event.
+func TestWithinBreaksOffWithItsServer(t *testing.T) {
+	for _, obeys := range []bool{true, false} {
+		base, end := context.WithCancel(t.Context())
+		wait, written := make(chan struct{}), make(chan error, 1)
+		w, post := serveWithin(t, func(w http.ResponseWriter, r *http.Request) {
+			end()
+			<-r.Context().Done()
+			if obeys {
+				w.WriteHeader(http.StatusAccepted)
+				return
+			}
+			<-wait
+			_, err := w.Write(make([]byte, 1<<20)) // which nobody reads
+			written <- err
+		})
+		w.base = base
+		_, err := post(t.Context(), httpclient.Body{})
+		require.EqualError(t, err, "it has stopped before it responded")
+		close(wait)
+		<-w.done
+		if !obeys {
+			require.Error(t, <-written)
+		}
+	}
+}
+
+// A response that was there before the end of the server counts, though it is looked at later.
+func TestWithinKeepsWhatWasRespondedBeforeTheEnd(t *testing.T) {
+	w, post := serveWithin(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+	for range 200 {
+		w.base, w.end = context.WithCancel(t.Context())
+		res, err := post(t.Context(), httpclient.Body{})
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		<-w.done
+	}
 }
