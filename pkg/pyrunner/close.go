@@ -15,9 +15,11 @@ func (n *node) survive() {
 }
 
 // panicked logs a panic and returns it as an error.
-func (n *node) panicked(p any) error {
+func (n *node) panicked(p any) (err error) {
+	err = fmt.Errorf("its front panicked: %v", p)
+	defer func() { _ = recover() }() // it may have been who gets the log that panicked
 	n.log.Error("the node's front panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	return fmt.Errorf("its front panicked: %v", p)
+	return err
 }
 
 // killing makes all processes be killed when the node is to end at once; the function that

@@ -6,8 +6,11 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/pyrunner"
 )
 
 func TestZygotesDeathEndsTheNode(t *testing.T) {
@@ -32,24 +35,33 @@ def handler(ctx, data):
 	n.result <- nil
 }
 
-// A process may host several nodes, and a run of them: a panic of one's front is its end alone.
+// A process may host several nodes, and a run of them: a panic of one's front is its end alone, even if reporting it
+// panics too.
 func TestAPanicOfTheFrontEndsTheNode(t *testing.T) {
-	n := start(t, `
+	for name, again := range map[string]bool{"once": false, "again": true} {
+		t.Run(name, func(t *testing.T) {
+			n := startWith(t, `
 def handler(ctx, data):
     print("boom", flush=True)
     time.sleep(3600)
-`, nil)
-	n.log.panics.Store(true)
-	done := make(chan answer, 1)
-	go func() {
-		a, _ := n.postContext(context.Background(), request("x"))
-		done <- a
-	}()
-	require.EqualError(t, <-n.result, `cannot keep node "model" running: its front panicked: no room`)
-	n.result <- nil
-	<-done
-	require.Contains(t, n.log.String(), "the node's front panicked")
-	require.Contains(t, n.log.String(), "harness_test.go", "where")
+`, nil, pyrunner.Options{ShutdownTimeout: time.Millisecond})
+			n.log.panics.Store(true)
+			n.log.again.Store(again)
+			done := make(chan answer, 1)
+			go func() {
+				a, _ := n.postContext(context.Background(), request("x"))
+				done <- a
+			}()
+			require.EqualError(t, <-n.result, `cannot keep node "model" running: its front panicked: no room`)
+			n.result <- nil
+			<-done
+			if again {
+				return
+			}
+			require.Contains(t, n.log.String(), "the node's front panicked")
+			require.Contains(t, n.log.String(), "harness_test.go", "where")
+		})
+	}
 }
 
 func TestStopLetsCallsFinish(t *testing.T) {

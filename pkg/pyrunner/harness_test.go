@@ -61,13 +61,14 @@ type node struct {
 
 type buffer struct {
 	panics atomic.Bool // at a line with "boom"
+	again  atomic.Bool // and at the one that reports it
 	mu     sync.Mutex
 	b      bytes.Buffer
 	news   chan struct{}
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
-	if b.panics.Load() && bytes.Contains(p, []byte("boom")) {
+	if b.panics.Load() && bytes.Contains(p, []byte("boom")) || b.again.Load() && bytes.Contains(p, []byte("front panicked")) {
 		panic("no room")
 	}
 	b.mu.Lock()
