@@ -231,7 +231,7 @@ func TestDurableStopAndDelete(t *testing.T) {
 	n.Inside()
 	n.storeReady()
 	n.InstallQueue()
-	n.version("slow", queued(env{"TAKES": "8s"}))
+	n.version("slow", queued(env{"TAKES": "25s"}))
 	n.called("slow")
 	p := n.producer("slow")
 	for i := range 20 {
