@@ -3,10 +3,12 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"mime"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -38,9 +40,20 @@ type server struct {
 // returns ends that.
 func (s *server) offer(l net.Listener) (drain func(context.Context) error) {
 	if caller, ok := l.(Caller); ok {
-		return caller.Handle(s)
+		return caller.Handle(http.HandlerFunc(s.serveCall))
 	}
 	return func(context.Context) error { return nil }
+}
+
+// serveCall is ServeHTTP without a connection. A panic is logged, which else net/http does.
+func (s *server) serveCall(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.node.own.Error("serving a request panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			panic(p)
+		}
+	}()
+	s.ServeHTTP(w, r)
 }
 
 // unready returns why the node accepts no events; nil if it does.
