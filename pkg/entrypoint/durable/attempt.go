@@ -25,7 +25,7 @@ var errSilent = errors.New("no response")
 func (w *work) try() (out *delivery.Parcel, reported event.Steps, err error) {
 	for retries, delay := 0, w.options.Retry.Delay; ; retries, delay = retries+1, 2*delay {
 		out, reported, err = w.attempt()
-		switch again := delivery.Judge(err); {
+		switch again := w.judge(err); {
 		case err == nil:
 			w.attempted(w.name, record.ResultOK)
 			return out, reported, nil
@@ -45,6 +45,19 @@ func (w *work) try() (out *delivery.Parcel, reported event.Steps, err error) {
 			return nil, "", err
 		}
 	}
+}
+
+// judge says what err of an attempt means. While the node has no pod that could respond, whoever gave up has waited for
+// one, and no handler has run.
+func (w *work) judge(err error) delivery.Again {
+	again := delivery.Judge(err)
+	if again != delivery.Counted {
+		return again
+	}
+	if _, cold := w.options.Cold.Find(w.name.Node); cold {
+		return delivery.Later
+	}
+	return delivery.Counted
 }
 
 // attempt calls the node once, for as long as one call of it may take.

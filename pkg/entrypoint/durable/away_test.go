@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/entrypoint/cold"
+	"krt.dev/kn-krt/pkg/entrypoint/durable"
 	"krt.dev/kn-krt/pkg/entrypoint/mail"
 	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -32,6 +36,28 @@ func TestNodeThatSaysNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "x>a>b>c", got)
 	require.Equal(t, []int{1, 2, 1}, []int{v.nodes[0].ran("x"), v.nodes[1].ran("x>a"), v.nodes[2].ran("x>a>b")})
+}
+
+// What gives up while a node's pod is yet to come, as Knative does after the time of a call, is no failure of the node:
+// retries are left for when it is there.
+func TestNodeWithoutAPod(t *testing.T) {
+	t.Parallel()
+	v := start(t)
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, cold.File), []byte(cold.Text([]cold.Node{{Node: "b"}})), 0o600))
+	v.change = func(o *durable.Options) { o.Cold = cold.New(folder, v.log) }
+	r := v.serve()
+	v.nodes[1].works(func(_ context.Context, in *event.Event, text string) (int, *event.Event) {
+		if v.nodes[1].ran(text) <= 8 { // with a retry count of 3
+			return http.StatusGatewayTimeout, nil
+		}
+		return http.StatusOK, v.nodes[1].next(in, text+">b")
+	})
+	id := r.accepted("x")
+	r.empty()
+	require.Equal(t, 9, v.nodes[1].ran("x>a"))
+	require.NotNil(t, v.letters.find(letter.Result, id))
+	require.Nil(t, v.letters.find(letter.Dead, id+"/1"))
 }
 
 // Who sends an event, or replays a dead letter, while the queue is away is told over HTTP to do it again, and when.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"krt.dev/kn-krt/pkg/entrypoint/cold"
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/entrypoint/seal"
@@ -43,6 +44,8 @@ type Options struct {
 	Results time.Duration
 	// Retry is how often a node is tried again that has failed. Default: as for a step.
 	Retry delivery.Retry
+	// Cold knows which nodes have no pod that could respond. Default: nothing is known.
+	Cold *cold.Nodes
 	// Background bounds the work that no client waits for.
 	Background time.Duration
 	// Concurrent bounds the events of a step that a replica has at once. Default

@@ -18,6 +18,7 @@ func Extend(v entrypoint.Version, o *entrypoint.Options) (end func()) {
 	}
 	own := Options{
 		Namespace: v.Namespace, Version: v.Name, Queue: *o.Durable, Retry: o.Retry, Background: v.BackgroundTimeout, Logger: o.Logger,
+		Cold: o.Cold,
 	}
 	if o.Mail != nil {
 		own.Letters, own.Results = o.Mail, v.Results

@@ -14,7 +14,7 @@ import (
 const headerUntil = "Krt-Until"
 
 // markTime is how much longer than its work a mark is kept, where nobody removes it.
-const markTime = time.Hour
+const markTime = 3 * 24 * time.Hour
 
 // mark is what the queue keeps of a request whose client has its response, from before it has that until the
 // work has ended: its event says that a client waits, and so may the one for a later step, from a replica that had
