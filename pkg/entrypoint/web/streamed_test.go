@@ -295,8 +295,8 @@ func TestWhatIsWrittenIsSentAfterAPing(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() { sent <- (&Transcoding{to: w, pinged: s}).Sent() }()
 	select {
-	case <-sent:
-		t.Fatal("while a ping is being written")
+	case err := <-sent:
+		t.Fatal("while a ping is being written", err)
 	case <-time.After(20 * time.Millisecond):
 	}
 	close(w.goOn)
