@@ -2,15 +2,24 @@ package local
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 
 	"krt.dev/kn-krt/pkg/local/link"
 )
+
+// inProcess is the domain of hosts within this process: no resolver has a name in it (RFC 6761), so that
+// nothing for a node that has ended gets to another machine.
+const inProcess = ".invalid"
+
+// errAway is part of the error of a connection to a door that is closed.
+var errAway = errors.New("the node does not run any more; its lines in the log say why")
 
 // door is where a node accepts events: at a socket, or within this process. We hold it as
 // long as the node is needed: no other program can take the port while a node is started
@@ -59,7 +68,7 @@ func (l *links) open(node string) *door {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.made++
-	host := node + "." + strconv.Itoa(l.made) + ".local"
+	host := node + "." + strconv.Itoa(l.made) + inProcess
 	if l.byHost == nil {
 		l.byHost = map[string]*link.Link{}
 	}
@@ -84,6 +93,9 @@ func (l *links) find(host string) *link.Link {
 func (l *links) Dial(host string) (net.Conn, error) {
 	if found := l.find(host); found != nil {
 		return found.Dial()
+	}
+	if strings.HasSuffix(host, inProcess) {
+		return nil, &net.OpError{Op: "dial", Net: "link", Err: errAway}
 	}
 	return nil, nil
 }

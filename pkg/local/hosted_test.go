@@ -78,6 +78,26 @@ func workerOf(t *testing.T, i *instance) int {
 	return pid
 }
 
+// What is for a node that has ended, such as a retry, is looked up nowhere else.
+func TestADoorThatIsClosedLeadsNowhere(t *testing.T) {
+	var l links
+	d := l.open("etl")
+	at, err := url.Parse(d.url)
+	require.NoError(t, err)
+	conn, err := l.Dial(at.Host)
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	d.close()
+	_, err = l.Dial(at.Host)
+	require.True(t, httpclient.DialFailed(err), "%v", err)
+	require.ErrorIs(t, err, errAway)
+	h, _, _ := l.Handler(at.Host)
+	require.Nil(t, h)
+	conn, err = l.Dial("127.0.0.1:80")
+	require.NoError(t, err)
+	require.Nil(t, conn, "it is not within this process")
+}
+
 func TestHostedNodeServesAndStops(t *testing.T) {
 	r := newRecorder()
 	f := newFleet(r, fast())
