@@ -59,6 +59,11 @@ func post(ctx context.Context, i *instance) (status int, text string, err error)
 	if err != nil {
 		return 0, "", err
 	}
+	return textOf(res)
+}
+
+// textOf reads and closes the response of a node.
+func textOf(res *http.Response) (status int, text string, err error) {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	m := &wrapperspb.StringValue{}
@@ -136,13 +141,7 @@ func call(ctx context.Context, f *fleet, i *instance) (status int, text string, 
 	if err != nil {
 		return 0, "", err
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	m := &wrapperspb.StringValue{}
-	if err == nil && res.StatusCode == http.StatusOK {
-		err = proto.Unmarshal(body, m)
-	}
-	return res.StatusCode, m.Value, err
+	return textOf(res)
 }
 
 const waitingNode = `

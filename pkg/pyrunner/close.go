@@ -14,6 +14,13 @@ func (n *node) survive() {
 	}
 }
 
+// failing is deferred by what returns an error: a panic is one.
+func (n *node) failing(err *error) {
+	if p := recover(); p != nil {
+		*err = n.panicked(p)
+	}
+}
+
 // panicked logs a panic and returns it as an error.
 func (n *node) panicked(p any) (err error) {
 	err = fmt.Errorf("its front panicked: %v", p)

@@ -65,11 +65,7 @@ type node struct {
 // Init implements [runner.Foreign]: it starts Python and waits for the workers.
 func (n *node) Init(ctx context.Context) (err error) {
 	started := time.Now()
-	defer func() {
-		if p := recover(); p != nil {
-			err = n.panicked(p)
-		}
-	}()
+	defer n.failing(&err)
 	n.starting.Lock()
 	defer n.starting.Unlock()
 	if n.life.Err() != nil {
@@ -152,11 +148,7 @@ func (n *node) startWorkers(ctx context.Context, first *worker) error {
 
 // startWorker starts a worker and keeps it.
 func (n *node) startWorker(ctx context.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = n.panicked(p)
-		}
-	}()
+	defer n.failing(&err)
 	w, err := n.spawn(ctx)
 	if err == nil {
 		n.keep(w)

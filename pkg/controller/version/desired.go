@@ -53,10 +53,10 @@ func (r *reconciler) cluster(ctx context.Context, want desired) (c cluster, err 
 // Deployment is while the key is not known. The error is what needs a person.
 func (d desired) items(c cluster, config observe.Config, key string) ([]item, error) {
 	v, with := d.version, d.plan.with
-	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences, EntrypointImage: with.EntrypointImage,
-		Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key, Nodes: c.nodes,
-		StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Traffic: with.Traffic, Kept: with.Kept, Warm: with.Warm,
-		Patient: with.Patient, Encrypted: with.Encrypted, Attempts: with.Attempts, Retries: d.retries, Streams: d.plan.streams}
+	in := startedBy(with, render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences,
+		EntrypointImage: with.EntrypointImage, Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key,
+		Nodes: c.nodes, StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Traffic: with.Traffic, Retries: d.retries,
+		Streams: d.plan.streams})
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err
@@ -87,6 +87,13 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 		items = append(items, one.stamped(made+d.retryOf(o)))
 	}
 	return append(items, d.nextItems(c, in)...), nil
+}
+
+// startedBy returns in with what the kn-krt that has started the version has its objects do.
+func startedBy(with v1alpha1.StartedWith, in render.Input) render.Input {
+	in.Kept, in.Warm, in.Patient = with.Kept, with.Warm, with.Patient
+	in.Encrypted, in.Attempts = with.Encrypted, with.Attempts
+	return in
 }
 
 // retryOf is what an object is made of besides because its node's Revision is made anew, as are the pods to which a
@@ -130,8 +137,7 @@ func (d desired) nextItems(c cluster, in render.Input) (items []item) {
 		return nil
 	}
 	in.Settings, in.SequenceSuffix = render.SettingsOf(next.with.Settings), next.with.Sequences
-	in.Kept, in.Warm = next.with.Kept, next.with.Warm
-	sequences, _ := render.Sequences(in) // they cannot fail but together with those in use
+	sequences, _ := render.Sequences(startedBy(next.with, in)) // they cannot fail but together with those in use
 	for _, s := range sequences {
 		one := item{target: target{Component: render.ComponentOf(s), next: true}, object: s, frozen: !c.eventing}
 		items = append(items, one.stamped(madeOf(next.with, sequenceContent(d.version))))

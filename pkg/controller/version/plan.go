@@ -38,8 +38,10 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	}
 	in := render.Input{Version: v, Streams: found.streams}
 	record, err := r.settings.Record()
-	latest := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart, Traffic: true, Kept: true,
-		Warm: true, Patient: true, Encrypted: encrypted, Attempts: true}
+	least := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart}
+	latest := least
+	latest.Traffic, latest.Kept, latest.Warm, latest.Patient, latest.Attempts = true, true, true, true, true
+	latest.Encrypted = encrypted
 	var p plan
 	switch {
 	case err != nil && !live:
@@ -50,9 +52,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	case err != nil:
 		p.with, err = *before, nil
 	case live && before == nil: // another kn-krt has started it, and recorded nothing
-		p.with = latest
-		p.with.Traffic, p.with.Kept, p.with.Warm, p.with.Patient = false, false, false, false
-		p.with.Encrypted, p.with.Attempts = false, false
+		p.with = least
 	case !live:
 		latest.Sequences, err = r.sequenceSuffix(ctx, in, latest)
 		p.with = latest

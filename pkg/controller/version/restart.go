@@ -100,9 +100,8 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 	case invalid != nil:
 		v.MarkCurrent() // it cannot be known, and the settings are reported elsewhere
 	default:
-		input := render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses, Channels: want.channels, Streams: p.streams,
-			Kept: p.with.Kept, Warm: p.with.Warm, Patient: p.with.Patient,
-			Encrypted: p.with.Encrypted, Attempts: p.with.Attempts}
+		input := startedBy(p.with, render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses,
+			Channels: want.channels, Streams: p.streams})
 		behind := render.Behind(input, p.with.Settings, record)
 		if p.with.Encrypted != p.encrypted {
 			behind = append(behind, render.InternalTLS)

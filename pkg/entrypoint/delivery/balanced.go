@@ -67,7 +67,7 @@ func endOf(err error) pods.End {
 	var response *responseError
 	switch {
 	case errors.As(err, &response) && response.status == http.StatusBadGateway:
-		return pods.Down
+		return pods.Refused
 	case response != nil && response.status >= http.StatusInternalServerError:
 		return pods.Failed
 	case err == nil || response != nil || !retryable(err):

@@ -51,13 +51,12 @@ func (w *work) try() (out *delivery.Parcel, reported event.Steps, err error) {
 // one, and no handler has run.
 func (w *work) judge(err error) delivery.Again {
 	again := delivery.Judge(err)
-	if again != delivery.Counted {
-		return again
+	if again == delivery.Counted {
+		if _, cold := w.options.Cold.Find(w.name.Node); cold {
+			return delivery.Later
+		}
 	}
-	if _, cold := w.options.Cold.Find(w.name.Node); cold {
-		return delivery.Later
-	}
-	return delivery.Counted
+	return again
 }
 
 // attempt calls the node once, for as long as one call of it may take.

@@ -18,7 +18,7 @@ func TestOneWhoseNodeIsDownIsNotPicked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "1")
 		w.pick()
-		w.Pick().Done(pods.Down, errors.New("HTTP 502"))
+		w.Pick().Done(pods.Refused, errors.New("HTTP 502"))
 		for range 9 {
 			require.Empty(t, w.after(time.Second))
 		}

@@ -63,10 +63,9 @@ const (
 	Failed
 	// Broke means that there was no response. The pod gets no request before it is known to accept them.
 	Broke
-	// Refused means that there was no connection, or one to another node's pod. The pod gets no request for a while.
+	// Refused means that there was no connection, or one to another node's pod, or that queue-proxy found no node behind
+	// it, although it goes on saying that it accepts requests. The pod gets no request for a while.
 	Refused
-	// Down means that queue-proxy found no node behind it. As with Refused: it goes on saying that it accepts requests.
-	Down
 )
 
 // Done says how the request that [Set.Pick] chose the pod for has ended, and why.
@@ -81,7 +80,7 @@ func (p *Pod) Done(end End, why error) {
 	case end == Broke && p.state == accepts:
 		p.state, s.urgent = isNew, true
 		s.o.Gone(p.URL.Host)
-	case end == Refused || end == Down:
+	case end == Refused:
 		s.rest(p, why)
 	}
 }

@@ -36,7 +36,7 @@ func (s *Stream) claim(key string) (*Part, error) {
 	defer s.mu.Unlock()
 	_, sent := s.sent[key]
 	switch {
-	case s.ended || s.gone || s.refused != nil:
+	case s.stopped():
 		return nil, ErrOver
 	case sent || s.open != nil || len(s.sent) >= mostParts:
 		return nil, ErrTaken
@@ -155,7 +155,7 @@ func (s *Stream) take(n int64) (full bool, err error) {
 // refusal is why no message is accepted; the lock is held.
 func (s *Stream) refusal() error {
 	switch {
-	case s.ended || s.gone || s.refused != nil:
+	case s.stopped():
 		return ErrOver
 	case s.limits.Messages > 0 && s.came >= s.limits.Messages:
 		return fmt.Errorf("%w: %d", ErrTooMany, s.limits.Messages)

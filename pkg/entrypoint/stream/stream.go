@@ -140,10 +140,13 @@ func (s *Stream) End(last mem.Buffer) bool {
 
 // stop has no message accepted any more; the lock is held.
 func (s *Stream) stop() {
-	if !s.ended && !s.gone && s.refused == nil {
+	if !s.stopped() {
 		close(s.over)
 	}
 }
+
+// stopped reports whether no message is accepted any more; the lock is held.
+func (s *Stream) stopped() bool { return s.ended || s.gone || s.refused != nil }
 
 // leave notes that the client has gone; the lock is held.
 func (s *Stream) leave() {

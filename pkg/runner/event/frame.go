@@ -148,7 +148,8 @@ type detailJSON struct {
 // AppendEnd appends the end frame e to b. A text that is too long is clipped, and details
 // that do not fit in [MaxEnd] are left out.
 func AppendEnd(b []byte, e End) []byte {
-	if steps := string(checkedSteps(string(e.Steps))); e.Failure == nil && !e.Next && !e.Replied && unescaped(steps) {
+	steps := string(checkedSteps(string(e.Steps)))
+	if e.Failure == nil && !e.Next && !e.Replied && unescaped(steps) {
 		b = appendFrameHeader(b, flagEnd, len(stepsBefore)+len(steps)+len(stepsAfter))
 		return append(append(append(b, stepsBefore...), steps...), stepsAfter...)
 	}
@@ -159,8 +160,8 @@ func AppendEnd(b []byte, e End) []byte {
 		}
 		out.Metadata[key] = []string{value}
 	}
-	if steps := checkedSteps(string(e.Steps)); steps != "" {
-		set(metadataSteps, string(steps))
+	if steps != "" {
+		set(metadataSteps, steps)
 	}
 	if e.Next {
 		set(metadataNext, "1")
