@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,9 +26,11 @@ type Link struct {
 	// is so much nearer by the node's, and the times that it reports are so much later.
 	Ahead time.Duration
 	// Break breaks the connection of each Break-th event, after the node has worked on it; 0 for none.
+	// One that is sent again arrives: who sends has a bounded number of attempts.
 	Break int64
 
 	events atomic.Int64
+	broken sync.Map // by the events' ids
 }
 
 // Events is how many have passed.
@@ -52,7 +55,7 @@ func (l *Link) To(node string) http.Handler {
 		}
 		wait(r.Context(), l.Delay)
 		r.Body = l.slow(r.Context(), r.Body)
-		if l.Break > 0 && n%l.Break == 0 {
+		if l.breaks(n, r.Header.Get(headerID)) {
 			proxy.ServeHTTP(&sink{header: http.Header{}}, r)
 			panic(http.ErrAbortHandler)
 		}
@@ -60,8 +63,17 @@ func (l *Link) To(node string) http.Handler {
 	})
 }
 
-// headerDeadline is the attribute krtdeadline over HTTP.
-const headerDeadline = "Ce-Krtdeadline"
+// The attributes id and krtdeadline over HTTP.
+const headerID, headerDeadline = "Ce-Id", "Ce-Krtdeadline"
+
+// breaks reports whether the connection of the n-th event breaks.
+func (l *Link) breaks(n int64, id string) bool {
+	if l.Break == 0 || n%l.Break != 0 {
+		return false
+	}
+	_, again := l.broken.LoadOrStore(id, true)
+	return !again
+}
 
 // shift moves the times that a node reports.
 func (l *Link) shift(s event.Steps) (shifted event.Steps) {
