@@ -29,13 +29,14 @@ func (e *Entrypoint) receiveQueued(r *http.Request, ev *event.Event, token seal.
 	if e.options.Queue == nil {
 		return 0, false
 	}
-	if c := e.options.Queue.Carried(token.ID, failure.NodeOf(ev.Source)); c != nil && r.URL.Path == "/reply" {
+	c := e.options.Queue.Carried(token.ID, failure.NodeOf(ev.Source))
+	if c != nil && r.URL.Path == "/reply" {
 		return e.receiveCarried(r, ev, c), true
 	}
 	if e.elsewhere(r, token) {
 		return e.forward(r, ev, token), true
 	}
-	if req := e.pending.Get(token.ID); req != nil && ev.Stream.Unary() && ev.ReplyToken != req.First.Event.ReplyToken {
+	if req := e.pending.Get(token.ID); req != nil && c == nil && ev.Stream.Unary() && ev.ReplyToken != req.First.Event.ReplyToken {
 		// The token is one that a node got, from a replica that has given the event back, so that it is done again: the
 		// client gets what comes of that. An early reply now would be one that the queue does not know of.
 		return e.drop(metrics.DropLate, nil), true
