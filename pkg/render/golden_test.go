@@ -27,6 +27,7 @@ type given struct {
 	Warm        bool              `json:"warm"`
 	Patient     bool              `json:"patient"`
 	Attempts    bool              `json:"attempts"`
+	Level       int32             `json:"level"`
 	Retries     map[string]string `json:"retries"`
 	Channels    map[string]string `json:"channels"`
 	Addresses   map[string]string `json:"addresses"`
@@ -70,7 +71,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
-	in.QueueSecret, in.Patient, in.Attempts, in.Retries = g.QueueSecret, g.Patient, g.Attempts, g.Retries
+	in.QueueSecret, in.Patient, in.Attempts, in.Level, in.Retries = g.QueueSecret, g.Patient, g.Attempts, g.Level, g.Retries
 	in.Traffic, in.Kept, in.Warm, in.Channels, in.Streams = g.Traffic, g.Kept, g.Warm, g.Channels, g.Streams
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}

@@ -175,11 +175,7 @@ func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 		Resources:       in.resources(n),
 		SecurityContext: restricted(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: scratchVolume, MountPath: scratchFolder}},
-		ReadinessProbe: &corev1.Probe{
-			// Without a period, queue-proxy probes every 50 ms until the first success.
-			ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromInt32(0)}},
-			SuccessThreshold: 1,
-		},
+		ReadinessProbe:  in.nodeProbe(),
 	}
 	if files := in.Version.Spec.Config.Files; len(files) > 0 {
 		secret := &corev1.SecretVolumeSource{SecretName: ConfigName(in.Version.Name)}
@@ -194,6 +190,20 @@ func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 	in.place(n, &pod)
 	pod.Containers = []corev1.Container{container}
 	return pod
+}
+
+// nodeProbe is how Knative and the kubelet learn whether a node accepts events. Without a period, queue-proxy asks the node
+// every 50 ms until the first success; but the kubelet asks queue-proxy after 1 s, and again only 10 s later. Where requests
+// wait for what the kubelet says, a node whose init takes longer than that first second would be ready up to 10 s late.
+func (in Input) nodeProbe() *corev1.Probe {
+	p := &corev1.Probe{
+		ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromInt32(0)}},
+		SuccessThreshold: 1,
+	}
+	if in.Level > 0 {
+		p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold = 1, 10, 3
+	}
+	return p
 }
 
 func (in Input) pullSecrets() (secrets []corev1.LocalObjectReference) {

@@ -67,6 +67,8 @@ type Input struct {
 	Encrypted bool
 	// Attempts is whether the entrypoint bounds attempts: see [v1alpha1.StartedWith].
 	Attempts bool
+	// Level is what else the version's objects have: see [v1alpha1.StartedWith].
+	Level int32
 	// Retries are the [AnnotationRetry] of nodes, by their names.
 	Retries map[string]string
 	// QueueSecret is the name of the Secret with the version's credentials for the queue; empty

@@ -3,27 +3,20 @@ package render
 import (
 	"slices"
 
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/entrypoint/program"
 )
 
 // streams reports whether any workflow returns a stream.
 func (in Input) streams() bool {
-	for _, w := range in.Version.Spec.Workflows {
-		if in.Streams[w.Name] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(in.Version.Spec.Workflows, func(w v1alpha1.Workflow) bool { return in.Streams[w.Name] })
 }
 
 // stepOfStream reports whether a node is a step of a workflow that returns a stream.
 func (in Input) stepOfStream(node string) bool {
-	for _, w := range in.Version.Spec.Workflows {
-		if in.Streams[w.Name] && slices.Contains(w.Sequential, node) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(in.Version.Spec.Workflows, func(w v1alpha1.Workflow) bool {
+		return in.Streams[w.Name] && slices.Contains(w.Sequential, node)
+	})
 }
 
 // streamLimits sets the limits of streams where they are not the entrypoint's own: an entrypoint

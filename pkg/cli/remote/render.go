@@ -83,7 +83,7 @@ func runRender(cmd *cobra.Command, o renderOptions) error {
 	v.Spec.State = v1alpha1.StateStarted
 	objects, err := render.Objects(render.Input{
 		Version: v, Settings: settings, EntrypointImage: o.entrypoint, Addresses: usualAddresses(v, settings), Traffic: true,
-		Kept: true, Warm: true, Patient: true, Attempts: true,
+		Kept: true, Warm: true, Patient: true, Attempts: true, Level: v1alpha1.Level,
 		Streams: b.Streams(),
 	})
 	if err != nil {

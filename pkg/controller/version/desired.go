@@ -92,7 +92,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 // startedBy returns in with what the kn-krt that has started the version has its objects do.
 func startedBy(with v1alpha1.StartedWith, in render.Input) render.Input {
 	in.Kept, in.Warm, in.Patient = with.Kept, with.Warm, with.Patient
-	in.Encrypted, in.Attempts = with.Encrypted, with.Attempts
+	in.Encrypted, in.Attempts, in.Level = with.Encrypted, with.Attempts, with.Level
 	return in
 }
 

@@ -41,7 +41,7 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	least := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart}
 	latest := least
 	latest.Traffic, latest.Kept, latest.Warm, latest.Patient, latest.Attempts = true, true, true, true, true
-	latest.Encrypted = encrypted
+	latest.Encrypted, latest.Level = encrypted, v1alpha1.Level
 	var p plan
 	switch {
 	case err != nil && !live:

@@ -62,7 +62,7 @@ status:
   - {type: Ready, status: "True", reason: Ready, message: it is, lastTransitionTime: '2026-01-01T00:00:00Z', observedGeneration: 1}
   startedWith:
     {settings: {memory: 30s}, entrypointImage: example.com/entrypoint, sequences: 1a2b3c, storeSecret: a-store-1a2b3c4d, traffic: true,
-     kept: true, queueSecret: a-queue-1a2b3c4d, warm: true, patient: true, attempts: true, encrypted: true,
+     kept: true, queueSecret: a-queue-1a2b3c4d, warm: true, patient: true, attempts: true, level: 1, encrypted: true,
      restart: '2026-01-01T00:00:00Z', formerUntil: '2026-01-01T00:00:00Z'}
   history: [{state: Started, time: '2026-01-01T00:00:00Z', restart: '2026-01-01T00:00:00Z', comment: because}]
   nodes: [{name: etl, ready: true, reason: Ready, message: it is, revision: full-etl-00001, image: example.com/etl}]

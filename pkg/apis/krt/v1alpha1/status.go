@@ -71,6 +71,9 @@ type Warm struct {
 	Message string `json:"message,omitempty"`
 }
 
+// Level is that of the versions which this kn-krt starts: see [StartedWith].
+const Level int32 = 1
+
 // StartedWith is what the objects of a version are made from in addition to its spec: the cluster's
 // settings and images at the start or the last restart, so that neither a changed setting nor an upgrade
 // of kn-krt changes a version that runs.
@@ -115,6 +118,10 @@ type StartedWith struct {
 	// does not if an older kn-krt has started the version.
 	// +optional
 	Attempts bool `json:"attempts,omitempty"`
+	// Level is what else the version's objects have, by the kn-krt that has started it; 0 if that is an older one. From 1 on, a
+	// node is asked every second whether it is ready.
+	// +optional
+	Level int32 `json:"level,omitempty"`
 	// Restart is spec.restart at that time.
 	// +optional
 	Restart string `json:"restart,omitempty"`
