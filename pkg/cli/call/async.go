@@ -58,10 +58,8 @@ func (o invokeOptions) sendHere(cmd *cobra.Command) (err error) {
 	given := strings.TrimSuffix(strings.TrimPrefix(o.web, "http://"), "/") // as a run prints it
 	to := requests.Web{Address: given, Result: o.program + " result"}
 	if o.web == "" {
-		if !cmd.Flag("address").Changed {
-			if o.address, err = requests.GRPC(cmd.Context(), DefaultAddress); err != nil {
-				return err
-			}
+		if o.address, err = o.here(cmd); err != nil {
+			return err
 		}
 		if to, err = requests.LocalWeb(cmd.Context(), o.program, o.address); err != nil {
 			return err
@@ -74,7 +72,7 @@ func (o invokeOptions) sendHere(cmd *cobra.Command) (err error) {
 func (o invokeOptions) sendOn(cmd *cobra.Command, c Versions, version string) error {
 	to, err := c.ReachWeb(cmd, version)
 	if err != nil {
-		return err
+		return unreached(cmd, c, version, err)
 	}
 	defer to.Release()
 	return o.sendTo(cmd.Context(), to)

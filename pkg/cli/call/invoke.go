@@ -122,10 +122,8 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 					return requests.Local(cmd.Context(), o.program, o.inspection, o.address)
 				}
 				var err error
-				if !cmd.Flag("address").Changed {
-					if o.address, err = requests.GRPC(cmd.Context(), DefaultAddress); err != nil {
-						return err
-					}
+				if o.address, err = o.here(cmd); err != nil {
+					return err
 				}
 				return runInvoke(cmd.Context(), o)
 			}
@@ -136,17 +134,15 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 			if len(args) == 2 {
 				version = args[0]
 			}
-			if o.send {
-				return o.sendOn(cmd, c, version)
-			}
-			return runInvokeOn(cmd, o, c, version)
+			return o.callOn(cmd, c, version)
 		},
 	}
 	c.Flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.data, "data", "d", "{}", "the request: JSON, @FILE, or - for standard input")
 	flags.StringVar(&o.address, "address", DefaultAddress,
-		"the version's gRPC address; by default that of the only version that runs on this machine, else this one")
+		"an address of a version on this machine, any of those that 'run' printed, or a gRPC address elsewhere; "+
+			"by default that of the only version that runs on this machine, else this one")
 	flags.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the response (default: as long as the version does)")
 	flags.BoolVar(&o.trace, "trace", false, "also print how long each node took")
 	flags.BoolVar(&o.inspect, "inspect", false, "also print what each node received and returned")
@@ -158,11 +154,35 @@ func NewCommand(s term.Streams, c Versions) *cobra.Command {
 	return cmd
 }
 
+// here returns the gRPC address of a version that --address names, or of the one that runs on this machine.
+func (o invokeOptions) here(cmd *cobra.Command) (string, error) {
+	if cmd.Flag("address").Changed {
+		return requests.GRPCAt(cmd.Context(), o.address), nil
+	}
+	return requests.GRPC(cmd.Context(), DefaultAddress)
+}
+
+// callOn calls the named version on the cluster, or the published one if version is "".
+func (o invokeOptions) callOn(cmd *cobra.Command, c Versions, version string) error {
+	if o.send {
+		return o.sendOn(cmd, c, version)
+	}
+	return runInvokeOn(cmd, o, c, version)
+}
+
+// unreached adds to err that a version which was named may be meant that runs on this machine.
+func unreached(cmd *cobra.Command, c Versions, version string, err error) error {
+	if c.Named(cmd) {
+		return err
+	}
+	return requests.NotOnCluster(cmd, version, err)
+}
+
 // runInvokeOn calls the named version on the cluster, or the published one if version is "".
 func runInvokeOn(cmd *cobra.Command, o invokeOptions, c Versions, version string) error {
 	address, release, err := c.Reach(cmd, version)
 	if err != nil {
-		return err
+		return unreached(cmd, c, version, err)
 	}
 	defer release()
 	o.address = address
@@ -180,7 +200,7 @@ func complete(cmd *cobra.Command, c Versions, args []string, typed string) ([]st
 	}
 	address := cmd.Flag("address").Value.String()
 	if cmd.Flag("address").Changed {
-		return completeWorkflows(cmd.Context(), address), cobra.ShellCompDirectiveNoFileComp
+		return completeWorkflows(cmd.Context(), requests.GRPCAt(cmd.Context(), address)), cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
 	if address, err := requests.GRPC(cmd.Context(), address); err == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,12 +53,8 @@ func NewDeadCommand(s term.Streams, c Versions) *cobra.Command {
 		Args:              term.Arguments(cobra.MaximumNArgs(2)),
 		ValidArgsFunction: c.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			version, id, err := o.split(cmd, args, isDead)
+			version, err := o.read(cmd, args)
 			if err != nil {
-				return err
-			}
-			o.id = id
-			if err := o.check(cmd); err != nil {
 				return err
 			}
 			return o.reach(cmd, version, o.run)
@@ -75,7 +72,29 @@ func NewDeadCommand(s term.Streams, c Versions) *cobra.Command {
 	return cmd
 }
 
-func (o *deadOptions) check(cmd *cobra.Command) error {
+// read reads the arguments: the version, "" if it is on this machine or the published one, and the id. One
+// argument is the version, unless it has what only ids have.
+func (o *deadOptions) read(cmd *cobra.Command, args []string) (version string, err error) {
+	switch {
+	case len(args) == 1 && !strings.Contains(args[0], "/") && !isCorrelation(args[0]):
+		version = args[0]
+	case len(args) == 2:
+		version, o.id = args[0], args[1]
+	case len(args) == 1:
+		o.id = args[0]
+	}
+	if o.id != "" && !isDead(o.id) {
+		return "", term.FailAs(term.ExitUsage, fmt.Errorf("%q is not the ID of a dead letter", line(o.id)),
+			"An ID is that of the request, a slash and the step, such as %s/0. '%s' lists them.",
+			exampleID, strings.Join(append([]string{cmd.CommandPath()}, args[:len(args)-1]...), " "))
+	}
+	if err := o.check(cmd, version); err != nil {
+		return "", err
+	}
+	return version, o.checkFlags(cmd)
+}
+
+func (o *deadOptions) checkFlags(cmd *cobra.Command) error {
 	changes := o.replay || o.remove
 	switch {
 	case o.replay && o.remove:

@@ -46,28 +46,29 @@ type place struct {
 
 func (p *place) addFlags(cmd *cobra.Command) {
 	p.versions.Flags(cmd)
-	cmd.Flags().StringVar(&p.address, "address", "", "the inspection address of a version on this machine (default: the one that runs)")
+	cmd.Flags().StringVar(&p.address, "address", "", requests.AddressUsage)
 }
 
-// split divides the arguments into the version, "" if it is on this machine or the published one, and
-// the id, as isID knows it.
-func (p *place) split(cmd *cobra.Command, args []string, isID func(string) bool) (version, id string, err error) {
-	if len(args) == 2 || len(args) == 1 && !isID(args[0]) {
-		version, args = args[0], args[1:]
-	}
-	if len(args) == 1 {
-		id = args[0]
-	}
+// check refuses flags that do not fit the version, which is "" if it is on this machine or the published one.
+func (p *place) check(cmd *cobra.Command, version string) error {
 	if p.address != "" && (version != "" || p.versions.Named(cmd)) {
-		return "", "", term.UsageError(cmd, "--address cannot be combined with NAME or with flags for a cluster")
+		return term.UsageError(cmd, "--address cannot be combined with NAME or with flags for a cluster")
 	}
-	return version, id, nil
+	return nil
 }
 
 // reach calls f with the inspection port of the version.
 func (p *place) reach(cmd *cobra.Command, version string, f func(context.Context, port.Client) error) error {
 	if version != "" || p.versions.Named(cmd) {
-		return p.versions.Inspect(cmd, version, func(ctx context.Context, at *inspection.Client) error { return f(ctx, port.Client{Port: at}) })
+		reached := false
+		err := p.versions.Inspect(cmd, version, func(ctx context.Context, at *inspection.Client) error {
+			reached = true
+			return f(ctx, port.Client{Port: at})
+		})
+		if err != nil && !reached && !p.versions.Named(cmd) {
+			err = requests.NotOnCluster(cmd, version, err)
+		}
+		return err
 	}
 	client, err := requests.Port(cmd.Context(), p.address)
 	if err != nil {
@@ -75,7 +76,7 @@ func (p *place) reach(cmd *cobra.Command, version string, f func(context.Context
 	}
 	err = f(cmd.Context(), port.Client{Port: client})
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return term.WithHint(err, "Start a version with '%[1]s run', name the inspection address that it printed with --address, "+
+		return term.WithHint(err, "Start a version with '%[1]s run', name an address that it printed with --address, "+
 			"or name a version on a cluster: '%[1]s %[2]s NAME'.", cmd.Root().DisplayName(), cmd.Name())
 	}
 	return err
@@ -96,6 +97,9 @@ func line(text string) string { return legible.Line(text, maxName) }
 func isCorrelation(text string) bool {
 	return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == ""
 }
+
+// exampleID is an id for hints.
+const exampleID = "4f0c1d2e83ab45d0a2cf6be0b6f0d1aa"
 
 // isDead reports whether text is the id of a dead letter.
 func isDead(text string) bool {

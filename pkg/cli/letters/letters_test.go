@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/letter/port"
+	local "krt.dev/kn-krt/pkg/local/running"
 )
 
 func TestDeadLetters(t *testing.T) {
@@ -133,9 +136,58 @@ func TestResult(t *testing.T) {
 	require.Contains(t, errs, "there is no result of request")
 	code, _, errs = r.run(t, "result", "v1", strings.Repeat("a", 32), "-w", "--timeout", "1ms")
 	require.Equal(t, term.ExitNotFound, code, errs)
-	code, _, errs = r.run(t, "result", "v1")
-	require.Equal(t, term.ExitUsage, code)
-	require.Contains(t, errs, "name the request by its ID")
+}
+
+// What is mistyped is called what it was to be: no id is taken for the name of a version.
+func TestMistypedIDs(t *testing.T) {
+	r := &running{}
+	id := strings.Repeat("a", 32)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"result", "v1"}, `"v1" is not the ID of a request`},
+		{[]string{"result", id[1:]}, `is not the ID of a request`},
+		{[]string{"result", "v1", id + "/0"}, `is not the ID of a request`},
+		{[]string{"result", id, "v1"}, `"v1" is not the ID of a request`},
+		{[]string{"dead-letters", id}, `is not the ID of a dead letter`},
+		{[]string{"dead-letters", id[1:] + "/0"}, `is not the ID of a dead letter`},
+		{[]string{"dead-letters", "v1", id, "--replay"}, `is not the ID of a dead letter`},
+		{[]string{"dead-letters", "v1", id + "/", "--delete"}, `is not the ID of a dead letter`},
+	} {
+		code, _, errs := r.run(t, c.args...)
+		require.Equal(t, term.ExitUsage, code, c.args)
+		require.Contains(t, errs, c.want, c.args)
+		require.Contains(t, errs, "An ID is ", c.args)
+	}
+	code, _, errs := r.run(t, "dead-letters", "aaaa")
+	require.Equal(t, term.ExitFailed, code)
+	require.Contains(t, errs, `"aaaa" is not the ID of what is kept here, nor a version: `)
+	require.Contains(t, errs, "'kn-krt dead-letters' lists what is kept here.")
+}
+
+// One address of a run is enough for every verb.
+func TestAnyAddressOfARun(t *testing.T) {
+	r := serve(t, time.Hour)
+	id := r.send(t, `{"text": "tea"}`)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	for _, name := range []string{"v1", "v2"} {
+		dir := filepath.Join(os.Getenv("XDG_STATE_HOME"), "kn-krt", name)
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "run"), 0o700))
+		require.NoError(t, local.Write(dir, local.Run{
+			Version: name, Path: "/" + name, GRPC: map[string]string{"v1": "127.0.0.1:9000", "v2": "127.0.0.1:9001"}[name],
+			Web: strings.TrimPrefix(r.web, "http://"), Inspection: r.inspect,
+		}))
+	}
+	code, _, errs := r.run(t, "result", id, "-w")
+	require.Equal(t, term.ExitFailed, code)
+	require.Contains(t, errs, "Name one:\n  --address 127.0.0.1:9000  (v1 in /v1)")
+	code, out, errs := r.run(t, "result", id, "-w", "--address", "127.0.0.1:9000")
+	require.Zero(t, code, errs)
+	require.JSONEq(t, `{"text": "tea", "secret": ""}`, out)
+	code, _, errs = r.run(t, "dead-letters", "v2")
+	require.Equal(t, term.ExitFailed, code)
+	require.Contains(t, errs, "For the one that runs on this machine, leave NAME out: 'kn-krt dead-letters'.")
 }
 
 // Nobody waits for what a version does not keep: the text says which setting turns it on.

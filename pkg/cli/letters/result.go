@@ -48,14 +48,18 @@ func NewResultCommand(s term.Streams, c Versions) *cobra.Command {
 		Args:              term.Arguments(cobra.RangeArgs(1, 2)),
 		ValidArgsFunction: c.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			version, id, err := o.split(cmd, args, isCorrelation)
-			if err == nil && id == "" {
-				err = term.UsageError(cmd, "name the request by its ID")
+			version := ""
+			if len(args) == 2 {
+				version = args[0]
 			}
-			if err != nil {
+			if o.id = args[len(args)-1]; !isCorrelation(o.id) {
+				return term.FailAs(term.ExitUsage, fmt.Errorf("%q is not the ID of a request", line(o.id)),
+					"An ID is 32 of the characters 0-9 and a-f, such as %s. 'invoke --async' prints it, and the header\n"+
+						"Krt-Correlation-Id of the response 202 has it. The command is: %s", exampleID, cmd.UseLine())
+			}
+			if err := o.check(cmd, version); err != nil {
 				return err
 			}
-			o.id = id
 			return o.reach(cmd, version, o.run)
 		},
 	}

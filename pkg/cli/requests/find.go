@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/legible"
@@ -18,9 +20,12 @@ import (
 // errSeveral is returned if it is not clear which local run is meant.
 var errSeveral = errors.New("several versions run on this machine")
 
-// find returns the inspection address of a local run: the default if none is found, because
-// one with a state folder of its own may be there.
-func find(ctx context.Context, grpc string) (string, error) {
+// AddressUsage is the help of the flag --address: it means the same for every verb.
+const AddressUsage = "an address of a version on this machine, any of those that 'run' printed (default: the one that runs)"
+
+// find returns the inspection address of a local run: of the one that is listed with an address, if that
+// is not "". It is the default if none is found, because one with a state folder of its own may be there.
+func find(ctx context.Context, address string) (string, error) {
 	runs, err := running.List(ctx)
 	if err != nil {
 		return "", err
@@ -29,7 +34,7 @@ func find(ctx context.Context, grpc string) (string, error) {
 	silent := ""
 	for _, r := range runs {
 		switch {
-		case grpc != "" && !r.Serves(grpc):
+		case address != "" && !r.Serves(address):
 		case r.Inspection == "":
 			silent = legible.Line(r.Version, maxName)
 		default:
@@ -45,16 +50,41 @@ func find(ctx context.Context, grpc string) (string, error) {
 	case 1:
 		return found[0].Inspection, nil
 	}
-	return "", several(found, func(r running.Run) string { return r.Inspection })
+	return "", Several(found)
 }
 
-// several is the error that it is not clear which run is meant; address is what names one.
-func several(runs []running.Run, address func(running.Run) string) error {
+// named returns the inspection address that an --address names: that of the run which is listed with it, else
+// itself, because a run with a state folder of its own is not listed.
+func named(ctx context.Context, address string) (string, error) {
+	address = hostPort(address)
+	if runs, err := running.List(ctx); err != nil || !slices.ContainsFunc(runs, func(r running.Run) bool { return r.Serves(address) }) {
+		return address, nil //nolint:nilerr // then none is listed
+	}
+	return find(ctx, address)
+}
+
+// Several is the error that it is not clear which of these runs is meant.
+func Several(runs []running.Run) error {
 	names := make([]string, len(runs))
 	for i, r := range runs {
-		names[i] = fmt.Sprintf("--address %s  (%s in %s)", address(r), legible.Line(r.Version, maxName), legible.Line(r.Path, maxErrorText))
+		names[i] = fmt.Sprintf("--address %s  (%s in %s)", grpcOf(r), legible.Line(r.Version, maxName), legible.Line(r.Path, maxErrorText))
 	}
 	return term.WithHint(errSeveral, "Name one:\n  %s", strings.Join(names, "\n  "))
+}
+
+// GRPCAt returns the gRPC address that an --address names: that of the run which is listed with it, else itself.
+func GRPCAt(ctx context.Context, address string) string {
+	address = hostPort(address)
+	runs, err := running.List(ctx)
+	if err != nil {
+		return address
+	}
+	for _, r := range runs {
+		if r.Serves(address) {
+			return grpcOf(r)
+		}
+	}
+	return address
 }
 
 // GRPC returns the gRPC address of the only version that is found to run on this machine. If none
@@ -65,10 +95,10 @@ func GRPC(ctx context.Context, usual string) (string, error) {
 		return "", err
 	}
 	switch {
-	case len(runs) == 0, slices.ContainsFunc(runs, func(r running.Run) bool { return r.Serves(usual) }):
+	case len(runs) == 0, slices.ContainsFunc(runs, func(r running.Run) bool { return r.ServesGRPC(usual) }):
 		return usual, nil
 	case len(runs) > 1:
-		return "", several(runs, grpcOf)
+		return "", Several(runs)
 	}
 	return grpcOf(runs[0]), nil
 }
@@ -83,20 +113,20 @@ type Web struct {
 	Release func()
 }
 
-// LocalWeb returns where the version that runs on this machine with a gRPC address can be reached.
-func LocalWeb(ctx context.Context, program, grpc string) (Web, error) {
+// LocalWeb returns where the version that runs on this machine with an address can be reached.
+func LocalWeb(ctx context.Context, program, address string) (Web, error) {
 	runs, err := running.List(ctx)
 	if err != nil {
 		return Web{}, err
 	}
-	at := slices.IndexFunc(runs, func(r running.Run) bool { return r.Serves(grpc) && r.Web != "" })
+	at := slices.IndexFunc(runs, func(r running.Run) bool { return r.Serves(address) && r.Web != "" })
 	if at < 0 {
-		return Web{}, term.WithHint(fmt.Errorf("the web address of the version at %s is not known", grpc),
+		return Web{}, term.WithHint(fmt.Errorf("the web address of the version at %s is not known", address),
 			"Start one with '%s run', or name the web address that it printed with --web-address.", program)
 	}
 	result := program + " result"
-	if address := runs[at].Inspection; address != "" && len(runs) > 1 {
-		result += " --address " + address
+	if len(runs) > 1 {
+		result += " --address " + grpcOf(runs[at])
 	}
 	return Web{Address: reachable(runs[at].Web), Result: result, Release: func() {}}, nil
 }
@@ -113,10 +143,31 @@ func reachable(address string) string {
 	return address
 }
 
-// hostPort is the host and port of an inspection address, which may be the URL that a run prints.
+// hostPort is the host and port of an address, which may be a URL that a run prints.
 func hostPort(address string) string {
-	address = strings.TrimPrefix(address, "http://")
-	return strings.TrimSuffix(strings.TrimSuffix(address, "/"), "/requests")
+	address, _ = strings.CutPrefix(address, "http://")
+	address, path, _ := strings.Cut(address, "/")
+	switch path {
+	case "", "requests", "_krt/", "metrics":
+		return address
+	}
+	return address + "/" + path
+}
+
+// Names reports whether an --address names a run.
+func Names(address string, r running.Run) bool { return r.Serves(hostPort(address)) }
+
+// NotOnCluster adds to err, because of which the version called name cannot be reached on a cluster, what
+// else was meant perhaps: the version that runs on this machine, or an ID of what cmd shows.
+func NotOnCluster(cmd *cobra.Command, name string, err error) error {
+	switch verb := cmd.CommandPath(); {
+	case runsHere(cmd.Context(), name):
+		return term.AlsoHint(err, "NAME is of a version on a cluster. For the one that runs on this machine, leave NAME out: '%s'.", verb)
+	case beginsID(name):
+		return term.AlsoHint(fmt.Errorf("%q is not the ID of what is kept here, nor a version: %w", legible.Line(name, maxName), err),
+			"'%s' lists what is kept here.", verb)
+	}
+	return err
 }
 
 // runsHere reports whether a version of that name runs on this machine.

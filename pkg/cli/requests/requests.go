@@ -84,7 +84,7 @@ func (o *options) addFlags(cmd *cobra.Command, c Versions) {
 	flags.StringVar(&o.filter.Node, "node", "", "show only requests that were at this node")
 	term.RangeVar(flags, &o.filter.Limit, "limit", [2]int{0, inspection.MaxRequests},
 		"show at most this many of those that are kept, the newest; 0 is all, and with -f none")
-	flags.StringVar(&o.address, "address", "", "the inspection address of a version on this machine (default: the one that runs)")
+	flags.StringVar(&o.address, "address", "", AddressUsage)
 	term.OutputFlag(cmd, &o.output)
 	for _, kind := range []string{"workflow", "node"} {
 		// The flags were added just above, so this cannot fail.
@@ -153,9 +153,8 @@ func (o *options) reach(cmd *cobra.Command, c Versions, args []string) (*Running
 		}
 	}
 	from, err := c.Requests(cmd, version, o.filter)
-	if err != nil && !c.Named(cmd) && runsHere(cmd.Context(), version) {
-		return nil, term.WithHint(err, "NAME is of a version on a cluster. For the one that runs on this machine, leave NAME out: '%s requests'.",
-			cmd.Root().DisplayName())
+	if err != nil && !c.Named(cmd) {
+		err = NotOnCluster(cmd, version, err)
 	}
 	return from, err
 }

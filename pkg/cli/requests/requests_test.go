@@ -144,15 +144,17 @@ func TestRequestsOfALocalRun(t *testing.T) {
 func TestTheLocalRunIsFound(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", home)
-	start := func(name, address string) {
+	start := func(name, address, port string) {
 		dir := filepath.Join(home, "kn-krt", name)
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, "run"), 0o700))
-		require.NoError(t, running.Write(dir, running.Run{Version: name, Path: "/" + name, GRPC: "127.0.0.1:9000", Inspection: address}))
+		require.NoError(t, running.Write(dir, running.Run{
+			Version: name, Path: "/" + name, GRPC: "0.0.0.0:9" + port, Web: "127.0.0.1:8" + port, Inspection: address,
+		}))
 	}
 	kept := priced()
 	kept.ID = longID
 	address := keep(t, kept)
-	start("one-v1", address)
+	start("one-v1", address, "000")
 	require.Contains(t, runKrt(t.Context(), nil).out, longID)
 	require.Contains(t, runKrt(t.Context(), nil, longID).out, "request   "+longID)
 	from, err := Local(t.Context(), "kn-krt", "", "localhost:9000")
@@ -162,9 +164,20 @@ func TestTheLocalRunIsFound(t *testing.T) {
 	require.NoError(t, err)
 
 	other := keep(t)
-	start("two-v1", other)
+	start("two-v1", other, "001")
 	require.Equal(t, result{code: term.ExitFailed, err: "Error: several versions run on this machine\nName one:\n" +
-		"  --address " + address + "  (one-v1 in /one-v1)\n  --address " + other + "  (two-v1 in /two-v1)\n"}, runKrt(t.Context(), nil))
+		"  --address 127.0.0.1:9000  (one-v1 in /one-v1)\n  --address 127.0.0.1:9001  (two-v1 in /two-v1)\n"}, runKrt(t.Context(), nil))
+	// Any address that a run printed names it.
+	for _, named := range []string{address, "127.0.0.1:9000", "localhost:9000", "127.0.0.1:8000", "http://127.0.0.1:8000/_krt/"} {
+		require.Contains(t, runKrt(t.Context(), nil, longID, "--address", named).out, "request   "+longID, named)
+		require.Equal(t, "127.0.0.1:9000", GRPCAt(t.Context(), named))
+		to, err := LocalWeb(t.Context(), "kn-krt", hostPort(named))
+		require.NoError(t, err)
+		require.Equal(t, "127.0.0.1:8000", to.Address)
+		require.Equal(t, "kn-krt result --address 127.0.0.1:9000", to.Result)
+	}
+	require.Equal(t, "No requests found.\n", runKrt(t.Context(), nil, "--address", "127.0.0.1:9001").out)
+	require.Equal(t, "192.0.2.1:9000", GRPCAt(t.Context(), "192.0.2.1:9000"), "one that is not listed is itself")
 }
 
 // startRun writes what a run of a version writes, and returns what keeps its requests.
@@ -193,7 +206,8 @@ func TestTheBeginningOfAnIDIsEnough(t *testing.T) {
 	// A version on a cluster may be called as one that runs here.
 	require.Equal(t, "Error: there is no version one-v1\nNAME is of a version on a cluster. "+
 		"For the one that runs on this machine, leave NAME out: 'kn-krt requests'.\n", runKrt(t.Context(), nearby{}, "one-v1").err)
-	require.Equal(t, "Error: there is no version abcd\n", runKrt(t.Context(), nearby{}, "abcd").err)
+	require.Equal(t, "Error: \"abcd\" is not the ID of what is kept here, nor a version: there is no version abcd\n"+
+		"'kn-krt requests' lists what is kept here.\n", runKrt(t.Context(), nearby{}, "abcd").err)
 }
 
 func TestTheInspectionAddressMayBeTheURLThatARunPrints(t *testing.T) {
@@ -243,7 +257,7 @@ func TestTheGRPCAddressOfTheLocalRun(t *testing.T) {
 func TestWithoutARunThereIsAHint(t *testing.T) {
 	got := runKrt(t.Context(), nil, "--address", "127.0.0.1:1")
 	require.Equal(t, result{code: term.ExitFailed, err: "Error: no version keeps requests at 127.0.0.1:1: connect: connection refused\n" +
-		"Start one with 'kn-krt run', name the inspection address that it printed with --address, " +
+		"Start one with 'kn-krt run', name an address that it printed with --address, " +
 		"or read the requests of a version on a cluster with 'kn-krt requests VERSION'.\n"}, got)
 }
 

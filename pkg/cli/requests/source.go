@@ -55,18 +55,19 @@ type Versions interface {
 }
 
 // Local reaches the requests of a version that runs on this machine: at address, if that is
-// not "", else of the only run that is found, or of the one whose gRPC port is grpc, if that is
-// not "".
-func Local(ctx context.Context, program, address, grpc string) (*Running, error) {
+// not "", else of the only run that is found, or of the one that is listed with the address of,
+// if that is not "".
+func Local(ctx context.Context, program, address, of string) (*Running, error) {
 	show := program + " requests"
+	var err error
 	if address == "" {
-		var err error
-		if address, err = find(ctx, grpc); err != nil {
-			return nil, err
-		}
+		address, err = find(ctx, of)
 	} else {
-		address = hostPort(address)
-		show += " --address " + address
+		show += " --address " + hostPort(address)
+		address, err = named(ctx, address)
+	}
+	if err != nil {
+		return nil, err
 	}
 	// A proxy cannot reach this machine.
 	from, err := inspection.New("http://"+address, &http.Client{Transport: &http.Transport{DialContext: dial}})
@@ -82,13 +83,16 @@ func Local(ctx context.Context, program, address, grpc string) (*Running, error)
 // Port returns a client of the inspection port of a version on this machine: at address, if that is not
 // "", else of the only run that is found.
 func Port(ctx context.Context, address string) (*inspection.Client, error) {
+	var err error
 	if address == "" {
-		var err error
-		if address, err = find(ctx, ""); err != nil {
-			return nil, err
-		}
+		address, err = find(ctx, "")
+	} else {
+		address, err = named(ctx, address)
 	}
-	return inspection.New("http://"+hostPort(address), &http.Client{Transport: &http.Transport{DialContext: dial}})
+	if err != nil {
+		return nil, err
+	}
+	return inspection.New("http://"+address, &http.Client{Transport: &http.Transport{DialContext: dial}})
 }
 
 const (
@@ -138,7 +142,7 @@ func (l local) explain(ctx context.Context, err error) error {
 		return term.FailAs(term.ExitNotFound, err, "'%s requests' lists those that are kept.", l.program)
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return term.WithHint(fmt.Errorf("no version keeps requests at %s: %w", l.address, dial.Err),
-			"Start one with '%[1]s run', name the inspection address that it printed with --address, "+
+			"Start one with '%[1]s run', name an address that it printed with --address, "+
 				"or read the requests of a version on a cluster with '%[1]s requests VERSION'.", l.program)
 	}
 	return err

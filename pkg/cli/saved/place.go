@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"krt.dev/kn-krt/pkg/cli/requests"
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/data"
 	"krt.dev/kn-krt/pkg/legible"
@@ -35,18 +35,15 @@ type Cluster interface {
 	Data(cmd *cobra.Command) (*Place, error)
 }
 
-// errSeveral is returned if it is not clear which local run is meant, errNone if there is none.
-var (
-	errSeveral = errors.New("several versions run on this machine")
-	errNone    = errors.New("no version runs on this machine")
-)
+// errNone is returned if no local run is found.
+var errNone = errors.New("no version runs on this machine")
 
 // maxName limits what a message has of a name or path, in bytes.
 const maxName = 300
 
 // where is the flags that name a version on this machine.
 type where struct {
-	path, state string
+	path, state, address string
 	// create is true if the state folder need not exist.
 	create bool
 }
@@ -54,16 +51,17 @@ type where struct {
 func (w *where) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&w.path, "path", "",
 		"the version on this machine, also if it has stopped: its folder, manifest or packed bundle (default: the one that runs)")
+	cmd.Flags().StringVar(&w.address, "address", "", requests.AddressUsage)
 	cmd.Flags().StringVar(&w.state, "state-dir", "", "the folder that 'run' was given with --state-dir")
 }
 
 // open reaches the place that cmd's flags name.
 func (w *where) open(cmd *cobra.Command, c Cluster) (*Place, error) {
 	switch {
-	case w.path != "" && w.state != "":
-		return nil, term.UsageError(cmd, "--path cannot be combined with --state-dir")
-	case c.Named(cmd) && w.path+w.state != "":
-		return nil, term.UsageError(cmd, "--path and --state-dir cannot be combined with flags for a cluster")
+	case w.path != "" && w.state != "", w.address != "" && w.path+w.state != "":
+		return nil, term.UsageError(cmd, "--path, --address and --state-dir exclude each other")
+	case c.Named(cmd) && w.path+w.state+w.address != "":
+		return nil, term.UsageError(cmd, "--path, --address and --state-dir cannot be combined with flags for a cluster")
 	case c.Named(cmd):
 		return c.Data(cmd)
 	}
@@ -76,7 +74,7 @@ func (w *where) open(cmd *cobra.Command, c Cluster) (*Place, error) {
 		}
 		name = fmt.Sprintf("local version %q", w.path)
 	case dir == "":
-		return current(cmd.Context(), cmd.Root().DisplayName())
+		return w.current(cmd.Context(), cmd.Root().DisplayName())
 	}
 	client, end, err := local.Data(cmd.Context(), dir, w.create)
 	if errors.Is(err, local.ErrRunning) {
@@ -85,22 +83,24 @@ func (w *where) open(cmd *cobra.Command, c Cluster) (*Place, error) {
 	return &Place{Client: client, Name: name, End: end}, err
 }
 
-// current reaches the data of the only version that runs on this machine.
-func current(ctx context.Context, program string) (*Place, error) {
+// current reaches the data of the version that runs on this machine, at the address that is named, if one is.
+func (w *where) current(ctx context.Context, program string) (*Place, error) {
 	runs, err := running.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []running.Run
-	var paths []string
 	for _, r := range runs {
-		if r.Store != "" {
+		if r.Store != "" && (w.address == "" || requests.Names(w.address, r)) {
 			found = append(found, r)
-			paths = append(paths, fmt.Sprintf("--path %s  (%s)", legible.Line(r.Path, maxName), legible.Line(r.Version, maxName)))
 		}
 	}
 	switch len(found) {
 	case 0:
+		if w.address != "" {
+			return nil, term.WithHint(fmt.Errorf("%w with the address %q", errNone, legible.Line(w.address, maxName)),
+				"Name the folder of its data with --state-dir, if it was started with that flag.")
+		}
 		return nil, term.WithHint(errNone,
 			"Name one that has stopped with --path, or a namespace of a cluster: '%s %s -n NAMESPACE'.", program, verb)
 	case 1:
@@ -109,5 +109,5 @@ func current(ctx context.Context, program string) (*Place, error) {
 			Name: fmt.Sprintf("the local run of %s", legible.Line(found[0].Version, maxName)),
 		}, nil
 	}
-	return nil, term.WithHint(errSeveral, "Name one:\n  %s", strings.Join(paths, "\n  "))
+	return nil, requests.Several(found)
 }

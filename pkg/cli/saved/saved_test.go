@@ -91,7 +91,7 @@ func TestDataMovesToAClusterAndBack(t *testing.T) {
 
 func TestTheRunThatIsThere(t *testing.T) {
 	p := newProgram(t)
-	serve := func(name string) {
+	serve := func(name, grpc string) {
 		dir := t.TempDir()
 		db, err := sqlite.Open(filepath.Join(dir, "store.db"), sqlite.Options{})
 		require.NoError(t, err)
@@ -105,17 +105,19 @@ func TestTheRunThatIsThere(t *testing.T) {
 		root, err := running.Root()
 		require.NoError(t, err)
 		require.NoError(t, os.MkdirAll(filepath.Join(root, name, "run"), 0o700))
-		require.NoError(t, running.Write(filepath.Join(root, name), running.Run{Version: name, Path: "/" + name, Store: socket}))
+		require.NoError(t, running.Write(filepath.Join(root, name), running.Run{Version: name, Path: "/" + name, GRPC: grpc, Store: socket}))
 	}
 	require.Equal(t, result{term.ExitFailed, "", "Error: no version runs on this machine\n" +
 		"Name one that has stopped with --path, or a namespace of a cluster: 'kn-krt data -n NAMESPACE'.\n"}, p.run("", "list"))
-	serve("a-v1")
+	serve("a-v1", "127.0.0.1:9000")
 	require.Equal(t, "4 saved, 0 skipped\n", p.ok(entries, "import"))
 	r := p.run("", "delete", "predictions", "--all", "-y")
 	require.Equal(t, result{0, "1 deleted\n", "1 prediction, all that are kept, in the local run of a-v1\n"}, r)
-	serve("b-v1")
+	serve("b-v1", "127.0.0.1:9001")
 	require.Equal(t, result{term.ExitFailed, "", "Error: several versions run on this machine\n" +
-		"Name one:\n  --path /a-v1  (a-v1)\n  --path /b-v1  (b-v1)\n"}, p.run("", "list"))
+		"Name one:\n  --address 127.0.0.1:9000  (a-v1 in /a-v1)\n  --address 127.0.0.1:9001  (b-v1 in /b-v1)\n"}, p.run("", "list"))
+	p.ok("", "list", "--address", "http://localhost:9001")
+	require.Contains(t, p.run("", "list", "--address", "localhost:9002").err, "no version runs on this machine with the address")
 }
 
 func TestDeletionsAreConfirmed(t *testing.T) {
@@ -151,8 +153,8 @@ func TestDeletionsAreConfirmed(t *testing.T) {
 func TestWrongUse(t *testing.T) {
 	p := newProgram(t)
 	for want, args := range map[string][]string{
-		"--path cannot be combined with --state-dir":                       {"list", "--path", p.version, "--state-dir", "x"},
-		"--path and --state-dir cannot be combined with flags":             {"list", "--path", p.version, "-n", "kre"},
+		"--path, --address and --state-dir exclude each other":             {"list", "--path", p.version, "--state-dir", "x"},
+		"--path, --address and --state-dir cannot be combined with flags":  {"list", "--path", p.version, "-n", "kre"},
 		"nothing was saved: no version has run with the state folder":      {"export", "--path", p.version},
 		"Name its state folder with --state-dir.":                          {"export", "--path", filepath.Join(p.version, "none")},
 		"contains other files: a run needs an empty folder, or that of an": {"import", "--state-dir", "."},

@@ -57,6 +57,16 @@ func WithHint(err error, format string, args ...any) error {
 	return FailAs(ExitFailed, err, format, args...)
 }
 
+// AlsoHint adds to err a hint before the one that it has, and keeps its exit code.
+func AlsoHint(err error, format string, args ...any) error {
+	code, hint := ExitFailed, fmt.Sprintf(format, args...)
+	var f *failure
+	if errors.As(err, &f) {
+		code, hint = f.code, strings.TrimSuffix(hint+"\n"+f.hint, "\n")
+	}
+	return &failure{err: err, code: code, hint: hint}
+}
+
 // FailAs returns err with an exit code and a hint.
 func FailAs(code int, err error, format string, args ...any) error {
 	return &failure{err: err, code: code, hint: fmt.Sprintf(format, args...)}

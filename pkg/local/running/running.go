@@ -121,13 +121,22 @@ func accepts(ctx context.Context, network, address string) bool {
 	return true
 }
 
-// Serves reports whether address, host:port, is the run's gRPC port as seen from this machine.
+// Serves reports whether address, host:port, is one of the run's ports as seen from this machine: gRPC,
+// web or inspection.
 func (r Run) Serves(address string) bool {
+	return r.ServesGRPC(address) || same(r.Web, address) || same(r.Inspection, address)
+}
+
+// ServesGRPC reports whether address is the run's gRPC port as seen from this machine.
+func (r Run) ServesGRPC(address string) bool { return same(r.GRPC, address) }
+
+// same reports whether address is the listen address own as seen from this machine.
+func same(own, address string) bool {
 	host, port, err := net.SplitHostPort(address)
-	ownHost, ownPort, ownErr := net.SplitHostPort(r.GRPC)
+	ownHost, ownPort, ownErr := net.SplitHostPort(own)
 	if err != nil || ownErr != nil || port != ownPort {
 		return false
 	}
-	ip, own := net.ParseIP(host), net.ParseIP(ownHost)
-	return host == ownHost || (host == "localhost" || ip.IsLoopback()) && (ownHost == "" || own.IsUnspecified() || own.IsLoopback())
+	ip, ownIP := net.ParseIP(host), net.ParseIP(ownHost)
+	return host == ownHost || (host == "localhost" || ip.IsLoopback()) && (ownHost == "" || ownIP.IsUnspecified() || ownIP.IsLoopback())
 }

@@ -79,7 +79,10 @@ func TestServes(t *testing.T) {
 		"":               {"": false},
 	} {
 		for address, want := range is {
-			require.Equal(t, want, running.Run{GRPC: own}.Serves(address), "%s at %s", address, own)
+			for _, r := range []running.Run{{GRPC: own}, {GRPC: "127.0.0.1:1", Web: own}, {GRPC: "127.0.0.1:1", Inspection: own}} {
+				require.Equal(t, want, r.Serves(address), "%s at %v", address, r)
+				require.Equal(t, want && r.GRPC == own, r.ServesGRPC(address), "%s at %v", address, r)
+			}
 		}
 	}
 }
