@@ -96,7 +96,7 @@ func sourceOf(r *http.Request) (source.Source, error) { return userOf(r).source,
 func (s *Service) Serve(ctx context.Context, pages, probes net.Listener) error {
 	running, end := context.WithCancel(ctx)
 	defer end()
-	certificate, err := keypair.Config(s.config.TLS)
+	certificate, err := keypair.Config(s.config.TLS, s.log)
 	if err != nil {
 		return errors.Join(err, pages.Close(), probes.Close())
 	}

@@ -120,7 +120,7 @@ func (c Config) options(access *access) (*nats.Options, error) {
 	if o.SyncAlways {
 		o.SyncInterval = lazySync
 	}
-	if o.TLSConfig, err = keypair.Config(c.TLS); err != nil {
+	if o.TLSConfig, err = keypair.Config(c.TLS, access.log); err != nil {
 		return nil, err
 	}
 	if o.TLSConfig != nil {

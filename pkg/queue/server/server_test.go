@@ -3,15 +3,9 @@ package server_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/credential"
+	"krt.dev/kn-krt/pkg/keypair/keypairtest"
 	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/queue/client"
 	"krt.dev/kn-krt/pkg/queue/server"
@@ -284,40 +279,31 @@ func TestMainRunsUntilItIsStopped(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// Both the server's certificate and what clients trust are renewed: connections that are made again use them.
 func TestConnectionsUseTLS(t *testing.T) {
 	i := install(t)
 	i.config.TLS = t.TempDir()
-	ca := certificate(t, i.config.TLS)
-	q := i.start(t)
 	folder := t.TempDir()
-	for name, text := range map[string]string{queue.FileCredential: credential.New(i.key, holder("a")), queue.FileCA: ca} {
-		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
+	renew := func() {
+		ca := keypairtest.Write(t, i.config.TLS)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, queue.FileCA), ca, 0o600))
 	}
+	renew()
+	q := i.start(t)
+	text := []byte(credential.New(i.key, holder("a")))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, queue.FileCredential), text, 0o600))
 	c, err := client.Connect(queue.Settings{URL: "tls://" + q.Addr(), Credentials: folder},
 		client.Options{Namespace: "team", Version: "a", Steps: []queue.Step{step}, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	eventually(t, func() error { _, err := c.Find(t.Context(), "team", "a"); return err })
-}
-
-// certificate writes one for 127.0.0.1, and returns it.
-func certificate(t *testing.T, folder string) string {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	require.NoError(t, err)
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: public})
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "tls.crt"), text, 0o600))
-	secret = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "tls.key"), secret, 0o600))
-	return string(text)
+	renew()
+	i.config.Listen = q.Addr()
+	q.Stop()
+	_, err = c.Find(t.Context(), "team", "a")
+	require.Error(t, err)
+	i.start(t)
+	eventually(t, func() error { _, err := c.Find(t.Context(), "team", "a"); return err })
 }
 
 func TestProbe(t *testing.T) {
@@ -326,7 +312,7 @@ func TestProbe(t *testing.T) {
 	require.NoError(t, queue.Probe(t.Context(), "nats://127.0.0.1:1,nats://"+q.Addr()))
 	require.ErrorContains(t, queue.Probe(t.Context(), "nats://127.0.0.1:1"), "refused")
 	i.config.TLS = t.TempDir()
-	certificate(t, i.config.TLS)
+	keypairtest.Write(t, i.config.TLS)
 	i.config.Folder = t.TempDir()
 	secured := i.start(t)
 	require.NoError(t, queue.Probe(t.Context(), "tls://"+secured.Addr()))

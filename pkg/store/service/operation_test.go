@@ -3,15 +3,9 @@ package service
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/credential"
+	"krt.dev/kn-krt/pkg/keypair/keypairtest"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 )
@@ -203,28 +198,10 @@ func TestRetention(t *testing.T) {
 	require.Contains(t, r.page(), `krt_store_expired_total{kind="document"} 1`)
 }
 
-// certificate writes a certificate for 127.0.0.1 and its key into a folder.
-func certificate(t *testing.T, folder string) (ca []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(t, err)
-	private, err := x509.MarshalECPrivateKey(key)
-	require.NoError(t, err)
-	ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "tls.crt"), ca, 0o600))
-	text := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private})
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "tls.key"), text, 0o600))
-	return ca
-}
-
 func TestTLS(t *testing.T) {
 	folder := t.TempDir()
 	roots := x509.NewCertPool()
-	require.True(t, roots.AppendCertsFromPEM(certificate(t, folder)))
+	require.True(t, roots.AppendCertsFromPEM(keypairtest.Write(t, folder)))
 	r := start(t, func(c *Config) { c.TLS = folder })
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https"+strings.TrimPrefix(r.url, "http")+"/readyz", nil)

@@ -79,7 +79,7 @@ func (s *Service) Serve(ctx context.Context, api, metrics net.Listener) error {
 	running, end := context.WithCancel(ctx)
 	defer end()
 	servers := []*http.Server{s.server(s.handler()), s.server(s.metricsHandler())}
-	tlsConfig, err := keypair.Config(s.config.TLS)
+	tlsConfig, err := keypair.Config(s.config.TLS, s.log)
 	if err != nil {
 		return errors.Join(err, api.Close(), metrics.Close(), s.backends.close(ctx))
 	}
