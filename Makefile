@@ -35,14 +35,8 @@ run: deps ## Run functions/price-estimator on this machine (without Python: func
 		KRT_PYTHON=$$python exec bin/local/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
 	else echo "No Python with protobuf found: starting functions/chain, which is in Go"; exec bin/local/kn-krt run functions/chain; fi
 
-# Twice as many packages at a time as CPUs, because tests wait for processes; a flood of logs takes a minute with -race.
-TESTS = test -n "$(RACE)" || echo "No C compiler found: testing without the race detector."; $(WITH_PYTHON); \
-	at_once=$$((2 * $$(getconf _NPROCESSORS_ONLN))); for module in $(MODULES); do \
-	echo "Testing the Go module in $$module"; (cd $$module && go test -timeout 20m -p $$at_once $(RACE) ./...); done; \
-	test -z "$(RACE)" || go test -run TestAFloodOfLogs ./test/browser; \
-	for function in $(FUNCTIONS); do \
-		if test -z "$${KRT_PYTHON:-}" && grep -q '\.py' $$function/krt.yml; then echo "Leaving out $$function: it needs Python"; \
-		else echo "Testing $$function"; bin/kn-krt test $$function; fi; done
+# All are tested, also after a failure, and what has failed is listed at the end.
+TESTS = $(WITH_PYTHON); RACE=$(RACE) tools/test.sh $(MODULES) -- $(FUNCTIONS)
 test: deps build ## Run all tests that need no cluster (race detector), then every function's own
 	@$(TESTS)
 test-all: deps build bin/cluster ## Run what make test, test-api and test-tracing run, compiled and linked once, as .ci/run does

@@ -24,7 +24,8 @@ import (
 func TestNodeThatSaysNothing(t *testing.T) {
 	t.Parallel()
 	v := start(t)
-	v.seconds = 1
+	v.nodes[1].seconds = 1
+	v.change = func(o *durable.Options) { o.Retry.Count = 1000 } // on a slow machine, its response may be late, too
 	r := v.serve()
 	v.nodes[1].works(func(ctx context.Context, in *event.Event, text string) (int, *event.Event) {
 		if v.nodes[1].ran(text) == 1 {
@@ -35,7 +36,8 @@ func TestNodeThatSaysNothing(t *testing.T) {
 	got, err := r.call(t.Context(), "x")
 	require.NoError(t, err)
 	require.Equal(t, "x>a>b>c", got)
-	require.Equal(t, []int{1, 2, 1}, []int{v.nodes[0].ran("x"), v.nodes[1].ran("x>a"), v.nodes[2].ran("x>a>b")})
+	require.Equal(t, []int{1, 1}, []int{v.nodes[0].ran("x"), v.nodes[2].ran("x>a>b")})
+	require.GreaterOrEqual(t, v.nodes[1].ran("x>a"), 2)
 }
 
 // What gives up while a node's pod is yet to come, as Knative does after the time of a call, is no failure of the node:

@@ -66,6 +66,7 @@ type node struct {
 	name    string
 	last    bool
 	address string
+	seconds int64 // that a call may take; 0: it is not bounded
 	server  *http.Server
 
 	mu   sync.Mutex
@@ -157,7 +158,6 @@ type version struct {
 	nodes   []*node
 	letters *box
 	queue   queue.Settings
-	seconds int64 // that a call of a node may take
 	change  func(*durable.Options)
 	options func(*entrypoint.Options)
 	log     *slog.Logger
@@ -207,7 +207,7 @@ func (v *version) serve() *replica {
 	require.NoError(v.t, err)
 	var steps []entrypoint.Step
 	for _, n := range v.nodes {
-		steps = append(steps, entrypoint.Step{Node: n.name, URL: "http://" + n.address, TimeoutSeconds: v.seconds})
+		steps = append(steps, entrypoint.Step{Node: n.name, URL: "http://" + n.address, TimeoutSeconds: n.seconds})
 	}
 	l := entrypoint.Listeners{GRPC: listen(v.t, "127.0.0.1:0"), Web: listen(v.t, "127.0.0.1:0"), Reply: listen(v.t, "127.0.0.1:0"),
 		Inspection: listen(v.t, "127.0.0.1:0")}
