@@ -28,7 +28,7 @@ func (r *reconciler) share(ctx context.Context, rt *v1alpha1.Runtime, obstacle *
 	if err != nil {
 		return 0, 0, err
 	}
-	want, due, err := r.wanted(ctx, rt, obstacle == nil, now)
+	want, due, err := r.wanted(ctx, rt, obstacle, have, now)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -59,19 +59,19 @@ func sooner(a, b time.Duration) time.Duration {
 	return a
 }
 
-// wanted decides how the published version divides requests, nil if it does not, and marks
-// that. publishable: the version to publish can be published.
+// wanted decides how the published version divides requests, as it has them now, nil if it does not, and
+// marks that. obstacle is why the version to publish cannot be published.
 func (r *reconciler) wanted(
-	ctx context.Context, rt *v1alpha1.Runtime, publishable bool, now time.Time,
+	ctx context.Context, rt *v1alpha1.Runtime, obstacle *observe.Cause, have division, now time.Time,
 ) (*traffic.Config, time.Duration, error) {
 	before, spec := rt.Status.Canary, rt.Spec.Canary
 	receives := before != nil && before.Receiving
+	if receives && promotes(rt) {
+		if config := r.promotion(ctx, rt, obstacle, have, now); config != nil {
+			return config, 0, nil
+		}
+	}
 	switch {
-	case receives && publishable && promotes(rt):
-		rt.MarkCanaryPromoting()
-		r.applying(leaf{rt.UID, rt.Status.PublishedVersion}, now) // after a restart it is not known when they were told
-		config := render.Handover(before.Version, rt.Namespace, r.domainOf(ctx, rt.Namespace, before.Version))
-		return &config, 0, nil
 	case receives && (spec == nil || spec.Version != before.Version):
 		rt.MarkCanaryLeaving()
 		return nil, 0, nil
@@ -94,6 +94,25 @@ func (r *reconciler) wanted(
 	}
 	config := render.Share(rt, r.domainOf(ctx, rt.Namespace, spec.Version))
 	return &config, due, nil
+}
+
+// promotion is how requests are divided while the canary is published instead of what is: it gets all, or what it has
+// as long as it only waits for something, such as nodes that are being woken: no client goes back meanwhile. Nil: it
+// gets none, because it cannot be published.
+func (r *reconciler) promotion(
+	ctx context.Context, rt *v1alpha1.Runtime, obstacle *observe.Cause, have division, now time.Time,
+) *traffic.Config {
+	canary, published := rt.Status.Canary.Version, rt.Status.PublishedVersion
+	switch f := have[published]; {
+	case obstacle == nil:
+		rt.MarkCanaryPromoting()
+		r.applying(leaf{rt.UID, published}, now) // after a restart it is not known when they were told
+		config := render.Handover(canary, rt.Namespace, r.domainOf(ctx, rt.Namespace, canary))
+		return &config
+	case obstacle.Reason == v1alpha1.ReasonPublishing && f.Canary != nil && f.Canary.Version == canary:
+		return &f.Config
+	}
+	return nil
 }
 
 // promotes reports whether the canary is to be published instead of what is.

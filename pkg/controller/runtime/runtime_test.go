@@ -20,6 +20,8 @@ import (
 	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/controller/canary"
 	"krt.dev/kn-krt/pkg/controller/watch"
+	"krt.dev/kn-krt/pkg/entrypoint/traffic"
+	"krt.dev/kn-krt/pkg/observe"
 )
 
 func TestWhatIsOverIsForgotten(t *testing.T) {
@@ -97,5 +99,37 @@ func TestAVersionThatWasReadyUntilItWasWoken(t *testing.T) {
 		"nothing known":  {},
 	} {
 		require.False(t, r.unready(rt, v, false), name)
+	}
+}
+
+// What a canary has does not go back to the published version while its own publication waits for something that passes.
+func TestACanaryKeepsItsShareUntilItIsPublished(t *testing.T) {
+	r := &reconciler{client: refusing{}, applied: time.Minute, told: map[leaf]time.Time{}}
+	share := traffic.Config{Canary: &traffic.Canary{Version: "b", Weight: 10}}
+	for name, one := range map[string]struct {
+		obstacle *observe.Cause
+		have     traffic.Config
+		weight   int // -1: it gets nothing
+		phase    v1alpha1.CanaryPhase
+	}{
+		"nothing is in the way":           {nil, share, 100, v1alpha1.CanaryPromoting},
+		"its nodes are being woken":       {&observe.Cause{Reason: v1alpha1.ReasonPublishing}, share, 10, v1alpha1.CanaryServing},
+		"it has got nothing":              {&observe.Cause{Reason: v1alpha1.ReasonPublishing}, traffic.Config{}, -1, v1alpha1.CanaryWaiting},
+		"it cannot be published as it is": {&observe.Cause{Reason: v1alpha1.ReasonVersionNotReady}, share, -1, v1alpha1.CanaryWaiting},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rt := &v1alpha1.Runtime{Spec: v1alpha1.RuntimeSpec{PublishedVersion: "b"}}
+			rt.Status = v1alpha1.RuntimeStatus{PublishedVersion: "a",
+				Canary: &v1alpha1.CanaryStatus{Version: "b", Phase: v1alpha1.CanaryServing, Weight: 10, Receiving: true}}
+			config, _, err := r.wanted(t.Context(), rt, one.obstacle, division{"a": {Config: one.have}}, time.Now())
+			require.NoError(t, err)
+			require.Equal(t, one.phase, rt.Status.Canary.Phase)
+			if one.weight < 0 {
+				require.Nil(t, config)
+				return
+			}
+			require.Equal(t, one.weight, config.Canary.Weight)
+			require.Equal(t, "b", config.Canary.Version)
+		})
 	}
 }
