@@ -49,8 +49,8 @@ func (r *reconciler) cluster(ctx context.Context, want desired) (c cluster, err 
 }
 
 // items renders the version. Nodes are frozen where Knative would refuse them, and while
-// config values are missing without which new pods could not start; the entrypoint's
-// Deployment is while the key is not known. The error is what needs a person.
+// config values are missing without which new pods could not start, and with them the Services that select
+// their pods; the entrypoint's Deployment is while the key is not known. The error is what needs a person.
 func (d desired) items(c cluster, config observe.Config, key string) ([]item, error) {
 	v, with := d.version, d.plan.with
 	in := startedBy(with, render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences,
@@ -70,6 +70,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	entrypointOf = append(entrypointOf, queueContent(with)...)
 	nodes, entrypoint, sequences := madeOf(with, nodeOf...), madeOf(with, entrypointOf...), madeOf(with, sequenceContent(v))
 	var items []item
+	frozen := map[string]bool{} // nodes
 	for _, o := range objects {
 		one, made := item{target: target{Component: render.ComponentOf(o)}, object: o}, entrypoint
 		_, isDeployment := o.(*appsv1.Deployment)
@@ -79,10 +80,11 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 		case one.Node != "":
 			one.disabled, made = disabledFeatures(o, c.features), nodes
 			one.frozen = one.disabled != nil || !config.Ready || !c.serving
+			frozen[one.Node] = one.frozen
 		case one.Workflow != "":
 			one.frozen, made = !c.eventing, sequences
 		default:
-			one.frozen = isDeployment && key == ""
+			one.frozen = isDeployment && key == "" || frozen[o.GetLabels()[render.LabelNode]]
 		}
 		items = append(items, one.stamped(made+d.retryOf(o)))
 	}

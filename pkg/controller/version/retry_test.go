@@ -57,6 +57,31 @@ func TestARetryChangesTheObjectsOfItsNodeAlone(t *testing.T) {
 	require.True(t, strings.HasPrefix(after["Service v-model"], before["Service v-model"]), "it is the same start")
 }
 
+// While config values are missing, the pods of a node stay as they are, and so do the Services that select them: as
+// rendered without the values they would select none.
+func TestServicesOfNodesStayWhileConfigValuesAreMissing(t *testing.T) {
+	v := testVersion()
+	v.Spec.Config.Variables = []string{"CURRENCY"}
+	v.Spec.Nodes = []v1alpha1.Node{{Name: "etl", Image: "e"}}
+	v.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"etl"}}}
+	v.Spec.Entrypoint = v1alpha1.Entrypoint{Proto: "p.proto", Delivery: v1alpha1.DeliveryDirect,
+		Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: `syntax = "proto3";`}}}
+	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil), Traffic: true, Kept: true}
+	d := desired{version: v, live: true, plan: plan{with: with, settings: render.SettingsOf(with.Settings)}}
+	frozen := func(config observe.Config) (names []string) {
+		items, err := d.items(cluster{serving: true, eventing: true}, config, "key")
+		require.NoError(t, err)
+		for _, one := range items {
+			if one.frozen {
+				names = append(names, one.object.GetName())
+			}
+		}
+		return names
+	}
+	require.Empty(t, frozen(observe.Config{Ready: true, Hash: "1"}))
+	require.ElementsMatch(t, []string{"v-etl", "v---etl"}, frozen(observe.Config{}))
+}
+
 func TestNodesThatWaitForMachinesAreLookedAtLessOften(t *testing.T) {
 	now := time.Now()
 	r := &reconciler{warmer: warm.New(nil)}
