@@ -72,7 +72,7 @@ func (i *Inventory) collectVersions(ctx context.Context, to chan<- prometheus.Me
 	for n := range list.Items {
 		v := &list.Items[n]
 		counts[v.Status.Phase]++
-		if v.WantedState() == v1alpha1.StateStopped {
+		if v.WantedState() == v1alpha1.StateStopped && v.Status.Phase != v1alpha1.PhasePublished { // that one is not stopped
 			continue
 		}
 		ready := 0.0

@@ -66,14 +66,16 @@ func page(t *testing.T, h held) string {
 func TestInventory(t *testing.T) {
 	h := held{}.version("a", v1alpha1.PhasePublished, v1alpha1.StateStarted, metav1.ConditionTrue).
 		version("b", v1alpha1.PhaseStarting, v1alpha1.StateStarted, metav1.ConditionUnknown).
-		version("c", v1alpha1.PhaseStopped, "", metav1.ConditionUnknown)
+		version("c", v1alpha1.PhaseStopped, "", metav1.ConditionUnknown).
+		version("d", v1alpha1.PhasePublished, v1alpha1.StateStopped, metav1.ConditionFalse) // a published version is not stopped
 	rt := v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: "runtime", Namespace: "prices"}}
 	rt.Status.PublishedVersion = "a"
 	h.runtimes = []v1alpha1.Runtime{rt, {ObjectMeta: metav1.ObjectMeta{Name: "runtime", Namespace: "empty"}}}
 	require.Equal(t, `krt_published_info{namespace="prices",version="a"} 1
 krt_version_ready{namespace="prices",version="a"} 1
 krt_version_ready{namespace="prices",version="b"} 0
-krt_versions{phase="Published"} 1
+krt_version_ready{namespace="prices",version="d"} 0
+krt_versions{phase="Published"} 2
 krt_versions{phase="Publishing"} 0
 krt_versions{phase="Started"} 0
 krt_versions{phase="Starting"} 1
