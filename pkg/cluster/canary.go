@@ -38,7 +38,7 @@ func (c *Client) PublishCanary(ctx context.Context, canary v1alpha1.Canary, comm
 	if r.Spec.Canary != nil && apiequality.Semantic.DeepEqual(*r.Spec.Canary, canary) {
 		return true, c.requireNotRolledBack(r, verb)
 	}
-	if err := c.requirePublishable(v, verb); err != nil {
+	if err := c.requirePublishable(r, v, verb); err != nil {
 		return false, err
 	}
 	return false, c.setCanary(ctx, r, comment, &canary)
@@ -82,7 +82,7 @@ func (c *Client) promote(ctx context.Context, r *v1alpha1.Runtime, v *v1alpha1.V
 		refused.Why = s.Message
 		return refused
 	}
-	if err := c.requirePublishable(v, verb); err != nil {
+	if err := c.requirePublishable(r, v, verb); err != nil {
 		return err
 	}
 	return c.setRuntime(ctx, r, fmt.Sprintf("cannot %s version %q", verb, v.Name), comment, func(s *v1alpha1.RuntimeSpec) {

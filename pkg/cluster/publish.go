@@ -36,7 +36,7 @@ func (c *Client) Publish(ctx context.Context, name, comment string) (already boo
 	if err := c.requireNoCanary(r, "publish", name); err != nil {
 		return false, err
 	}
-	if err := c.requirePublishable(v, "publish"); err != nil {
+	if err := c.requirePublishable(r, v, "publish"); err != nil {
 		return false, err
 	}
 	return false, c.point(ctx, r, name, comment)
@@ -96,7 +96,7 @@ func (c *Client) Rollback(ctx context.Context, comment string) (version string, 
 	case err != nil:
 		return "", err
 	}
-	if err := c.requirePublishable(v, "roll back to"); err != nil {
+	if err := c.requirePublishable(r, v, "roll back to"); err != nil {
 		return "", err
 	}
 	return version, c.point(ctx, r, version, comment)
@@ -114,8 +114,12 @@ func previous(r *v1alpha1.Runtime) string {
 
 // requirePublishable refuses what the controller would not publish either: a version that
 // is not started and ready (KRT V1, "Version lifecycle"). One that is up, and not ready
-// only for a moment, as while Knative reconciles a Sequence again, is accepted.
-func (c *Client) requirePublishable(v *v1alpha1.Version, verb string) error {
+// only for a moment, as while Knative reconciles a Sequence again, is accepted. One that is being deleted
+// would stay, but is refused unless r, which may be nil, has it published.
+func (c *Client) requirePublishable(r *v1alpha1.Runtime, v *v1alpha1.Version, verb string) error {
+	if v.DeletionTimestamp != nil && (r == nil || r.Status.PublishedVersion != v.Name) {
+		return c.refuse(verb, v.Name, RuleDeleted)
+	}
 	if v.WantedState() != v1alpha1.StateStarted {
 		return c.refuse(verb, v.Name, RuleStopped)
 	}

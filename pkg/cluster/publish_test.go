@@ -33,7 +33,7 @@ func TestWhatCanBePublished(t *testing.T) {
 			if one.ready != "" {
 				v.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: one.ready, Reason: "Crashed", Message: "why"}}
 			}
-			err := c.requirePublishable(v, "publish")
+			err := c.requirePublishable(nil, v, "publish")
 			if one.refusal == "" {
 				require.NoError(t, err)
 				return
@@ -44,6 +44,20 @@ func TestWhatCanBePublished(t *testing.T) {
 			require.EqualError(t, err, `cannot publish version "v": `+one.text)
 		})
 	}
+}
+
+// The deletion of what is asked to be published waits: it would neither go nor be published.
+func TestWhatIsBeingDeletedIsNotPublished(t *testing.T) {
+	c := &Client{namespace: "ns"}
+	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v", DeletionTimestamp: new(metav1.Now())}}
+	v.Spec.State = v1alpha1.StateStarted
+	v.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
+	r := &v1alpha1.Runtime{}
+	for _, none := range []*v1alpha1.Runtime{nil, r} {
+		require.EqualError(t, c.requirePublishable(none, v, "publish"), `cannot publish version "v": it is being deleted`)
+	}
+	r.Status.PublishedVersion = "v" // it serves, and another one is to be published
+	require.NoError(t, c.requirePublishable(r, v, "publish"))
 }
 
 func TestThePreviousVersionIsTheLastOneThatWasAnother(t *testing.T) {

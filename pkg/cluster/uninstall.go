@@ -187,7 +187,8 @@ const kindsTimeout = time.Minute
 
 // gone waits until kinds no longer exist, so that another installation is not deleted with them.
 func (c *Client) gone(ctx context.Context, names ...string) error {
-	definition := object(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	definition := &unstructured.Unstructured{}
+	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 	for _, name := range names {
 		err := kwait.PollUntilContextTimeout(ctx, 200*time.Millisecond, kindsTimeout, true, func(ctx context.Context) (bool, error) {
 			err := c.kube.Get(ctx, client.ObjectKey{Name: name}, definition)
@@ -207,10 +208,4 @@ func systemOf(kind schema.GroupVersionKind) string {
 		return ""
 	}
 	return SystemNamespace
-}
-
-func object(kind schema.GroupVersionKind) *unstructured.Unstructured {
-	o := &unstructured.Unstructured{}
-	o.SetGroupVersionKind(kind)
-	return o
 }
