@@ -100,6 +100,9 @@ func (o *uninstallOptions) describe(c *Cluster, found cluster.Installation) {
 	fmt.Fprintf(w, "It keeps the namespace %s with the volumes of the store, and all Secrets.\n", cluster.SystemNamespace)
 }
 
+// reasonOfUninstall is why a version is unpublished, in its history.
+const reasonOfUninstall = "kn-krt is uninstalled"
+
 var errKept = errors.New("nothing was deleted")
 
 // confirm asks the user, unless the answer was given with the command.
@@ -118,7 +121,12 @@ func (c *Cluster) unpublishForGood(ctx context.Context, name string, controlled 
 		return err
 	}
 	if r != nil && r.Spec.PublishedVersion == name {
-		if err := c.Unpublish(ctx, name, "kn-krt is uninstalled"); err != nil {
+		if r.Spec.Canary != nil { // beside which nothing is unpublished
+			if _, err := c.Abort(ctx, reasonOfUninstall); err != nil {
+				return err
+			}
+		}
+		if err := c.Unpublish(ctx, name, reasonOfUninstall); err != nil {
 			return err
 		}
 	}
