@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -106,27 +107,56 @@ func (r *reconciler) write(ctx context.Context, want desired, key replyKey, item
 			return nil
 		})
 	}
-	for _, one := range items {
-		if one.frozen {
-			continue
-		}
+	for _, row := range rows(items) {
 		all.Go(func() error {
-			var result apply.Result
-			err := r.createChannelsOf(ctx, want.version, one.object)
-			if err == nil {
-				result, err = put(ctx, want.version, one.object)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			done.outdated = done.outdated || result.Kept > 0
-			errs = append(errs, done.refuse(want.version, one.target, err))
-			// The entrypoint's status depends on its Deployment alone.
-			if _, isDeployment := one.object.(*appsv1.Deployment); len(result.Changed) > 0 && (isDeployment || !one.IsEntrypoint()) {
-				done.written[one.target] = true
+			for _, one := range row {
+				var result apply.Result
+				err := r.createChannelsOf(ctx, want.version, one.object)
+				if err == nil {
+					result, err = put(ctx, want.version, one.object)
+				}
+				mu.Lock()
+				done.note(one, result)
+				errs = append(errs, done.refuse(want.version, one.target, err))
+				mu.Unlock()
+				if err != nil {
+					break
+				}
 			}
 			return nil
 		})
 	}
 	_ = all.Wait() // every error is in errs
 	return done, errors.Join(errs...)
+}
+
+// note notes the result of writing one.
+func (a *applied) note(one item, result apply.Result) {
+	a.outdated = a.outdated || result.Kept > 0
+	// The entrypoint's status depends on its Deployment alone.
+	if _, isDeployment := one.object.(*appsv1.Deployment); len(result.Changed) > 0 && (isDeployment || !one.IsEntrypoint()) {
+		a.written[one.target] = true
+	}
+}
+
+// rows are the items that are written: those of a row one after the other, until one cannot be. The entrypoint's
+// Deployment follows its ConfigMap, which a pod reads only when it starts: pods of the one must not find what was in the
+// other before.
+func rows(items []item) (all [][]item) {
+	content := -1 // the row of the ConfigMap
+	for _, one := range items {
+		_, isContent := one.object.(*corev1.ConfigMap)
+		_, isDeployment := one.object.(*appsv1.Deployment)
+		switch {
+		case one.frozen:
+		case isDeployment && content >= 0:
+			all[content] = append(all[content], one)
+		default:
+			if isContent {
+				content = len(all)
+			}
+			all = append(all, []item{one})
+		}
+	}
+	return all
 }

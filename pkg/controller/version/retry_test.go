@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/serving/pkg/apis/serving"
@@ -80,6 +81,32 @@ func TestServicesOfNodesStayWhileConfigValuesAreMissing(t *testing.T) {
 	}
 	require.Empty(t, frozen(observe.Config{Ready: true, Hash: "1"}))
 	require.ElementsMatch(t, []string{"v-etl", "v---etl"}, frozen(observe.Config{}))
+}
+
+// A pod of the entrypoint reads the ConfigMap once: its Deployment is written after that, and everything else at the
+// same time.
+func TestTheEntrypointIsWrittenAfterItsConfiguration(t *testing.T) {
+	v := testVersion()
+	v.Spec.Nodes = []v1alpha1.Node{{Name: "etl", Image: "e"}}
+	v.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"etl"}}}
+	v.Spec.Entrypoint = v1alpha1.Entrypoint{Proto: "p.proto", Delivery: v1alpha1.DeliveryDirect,
+		Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: `syntax = "proto3";`}}}
+	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil), Traffic: true, Kept: true}
+	d := desired{version: v, plan: plan{with: with, settings: render.SettingsOf(with.Settings)}}
+	items, err := d.items(cluster{serving: true, eventing: true}, observe.Config{Ready: true}, "key")
+	require.NoError(t, err)
+	written, rowsOfTwo := 0, 0
+	for _, row := range rows(items) {
+		if written += len(row); len(row) == 1 {
+			continue
+		}
+		rowsOfTwo++
+		require.Len(t, row, 2)
+		require.IsType(t, &corev1.ConfigMap{}, row[0].object)
+		require.IsType(t, &appsv1.Deployment{}, row[1].object)
+	}
+	require.Equal(t, 1, rowsOfTwo)
+	require.Len(t, items, written)
 }
 
 func TestNodesThatWaitForMachinesAreLookedAtLessOften(t *testing.T) {
