@@ -16,6 +16,7 @@ func changed() map[string]templated {
 		"pod-monitor.yaml":     {when: monitored, edit: selected()},
 		"service-monitor.yaml": {when: monitored, edit: selected()},
 		"store-monitor.yaml":   {when: "and .Values.serviceMonitor.enabled .Values.store.enabled", edit: selected()},
+		"queue-monitor.yaml":   {when: "and .Values.serviceMonitor.enabled .Values.queue.enabled", edit: selected()},
 		"rules.yaml":           {when: ".Values.prometheusRule.enabled", edit: labelled("prometheusRule")},
 	}
 }

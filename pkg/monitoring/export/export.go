@@ -24,6 +24,7 @@ func Files() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for name, o := range map[string]object{
 		"pod-monitor.yaml": podMonitor(), "service-monitor.yaml": serviceMonitor(), "store-monitor.yaml": storeMonitor(),
+		"queue-monitor.yaml":     queueMonitor(),
 		"rules.yaml":             prometheusRule(),
 		"dashboards/perses.yaml": perses(),
 	} {
@@ -98,6 +99,14 @@ func serviceMonitor() object {
 func storeMonitor() object {
 	return operatorObject("ServiceMonitor", "krt-store", object{
 		"selector":  object{"matchLabels": object{"app.kubernetes.io/name": "krt-store"}},
+		"endpoints": []any{object{"port": "http-metrics", "path": "/metrics", "honorLabels": true}},
+	})
+}
+
+// queueMonitor scrapes the queue of durable deliveries, whose metrics name namespaces of versions, too.
+func queueMonitor() object {
+	return operatorObject("ServiceMonitor", "krt-queue", object{
+		"selector":  object{"matchLabels": object{"app.kubernetes.io/name": "krt-queue"}},
 		"endpoints": []any{object{"port": "http-metrics", "path": "/metrics", "honorLabels": true}},
 	})
 }
