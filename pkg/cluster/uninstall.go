@@ -103,7 +103,7 @@ func installed() []schema.GroupVersionKind {
 }
 
 // Uninstall deletes kn-krt's own objects: those that its release has labelled. It keeps its namespace,
-// the volumes of the store and all Secrets. Delete all versions before: their objects are waited for,
+// the volumes of the store and the queue, and all Secrets. Delete all versions before: their objects are waited for,
 // because Kubernetes does not delete those whose owner's kind it no longer knows. deleted, if not nil,
 // is called with each kind and name.
 func (c *Client) Uninstall(ctx context.Context, deleted func(kind, name string)) error {

@@ -26,11 +26,11 @@ func newUninstallCommand(s term.Streams) *cobra.Command {
 		Short: "Uninstall from a cluster, with all versions",
 		Long: `Remove kn-krt from a cluster, in the order in which nothing is left behind: versions are
 unpublished, then deleted while the controller still drains their requests; then the
-controller, the store and the dashboard are deleted, their rights, and the kinds. If the
-controller does not run, versions are deleted without being drained.
+controller, the store, the queue and the dashboard are deleted, their rights, and the kinds. If
+the controller does not run, versions are deleted without being drained.
 
-Namespace krt-system is kept, with the volumes of the store and all Secrets; so are the
-Secrets with config values of versions. If Helm has installed kn-krt, only versions are
+Namespace krt-system is kept, with the volumes of the store and the queue and all Secrets; so
+are the Secrets with config values of versions. If Helm has installed kn-krt, only versions are
 deleted, and the rest is left to 'helm uninstall'.`,
 		Example: `  kn-krt uninstall         # shows what will be deleted, and asks
   kn-krt uninstall --yes`,
@@ -97,7 +97,7 @@ func (o *uninstallOptions) describe(c *Cluster, found cluster.Installation) {
 	if !found.Controlled && len(found.Versions) > 0 {
 		fmt.Fprintln(w, "The controller does not run: versions are deleted with the requests in them.")
 	}
-	fmt.Fprintf(w, "It keeps the namespace %s with the volumes of the store, and all Secrets.\n", cluster.SystemNamespace)
+	fmt.Fprintf(w, "It keeps the namespace %s with the volumes of the store and the queue, and all Secrets.\n", cluster.SystemNamespace)
 }
 
 // reasonOfUninstall is why a version is unpublished, in its history.

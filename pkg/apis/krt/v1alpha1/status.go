@@ -25,7 +25,7 @@ type VersionStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions are Ready, which summarizes ConfigReady, NodesReady, WorkflowsReady and EntrypointReady; Published;
-	// Current, while the version runs; and StopRefused and DeleteRefused, while they are true.
+	// Current, while the version runs; and StoreUnavailable, StopRefused and DeleteRefused, while they are true.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
