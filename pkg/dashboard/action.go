@@ -15,8 +15,8 @@ import (
 // Bounds of a form that is sent. A config value may be a file.
 const maxForm = 2 << 20
 
-// readOnlyReason is why a dashboard that is read-only refuses.
-const readOnlyReason = "This dashboard is read-only."
+// readOnlyReason is why a dashboard that is read-only refuses. After unknownRights follows why rights could not be asked for.
+const readOnlyReason, unknownRights = "This dashboard is read-only.", "What you may do is not known: "
 
 // confirmation asks before an action is done.
 type confirmation struct {
@@ -81,7 +81,7 @@ func forbidden(r *request, a source.Action) (string, error) {
 	}
 	reasons, err := r.source.Rights(r.Context(), r.ref)
 	if err != nil && !errors.As(err, new(*source.NotFoundError)) {
-		return "What you may do is not known: " + err.Error(), nil
+		return unknownRights + err.Error(), nil
 	}
 	return reasons[a], err
 }

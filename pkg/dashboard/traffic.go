@@ -20,8 +20,9 @@ type trafficView struct {
 	State source.State
 	Plan  []panel.PlanStep
 	Rows  []panel.JudgedRow
-	// Actions are the canary's.
+	// Actions are the canary's; Problem is why they are not known.
 	Actions []actionButton
+	Problem string
 	// Differences are copied requests whose responses differ, and Notes sentences about what could not
 	// be read of them; Unread is why none could.
 	Differences []differing
@@ -64,9 +65,7 @@ func newTrafficView(r *request) (*trafficView, error) {
 	v.Rest = 100 - c.Weight
 	v.State = panel.CanaryState(c)
 	v.Plan, v.Rows = panel.PlanSteps(c), panel.JudgedRows(c)
-	if v.Actions, err = canaryButtons(r, c); err != nil {
-		return nil, err
-	}
+	v.Actions, v.Problem = canaryButtons(r, c)
 	if c.Mirror > 0 || c.Mirrored > 0 {
 		v.readDifferences(r.Context(), r)
 	}
@@ -74,17 +73,17 @@ func newTrafficView(r *request) (*trafficView, error) {
 }
 
 // canaryButtons are the actions of the canary, whichever version of the namespace the page is of.
-func canaryButtons(r *request, c *source.Canary) ([]actionButton, error) {
+func canaryButtons(r *request, c *source.Canary) (_ []actionButton, problem string) {
 	v, err := r.source.Version(r.Context(), c.Ref)
 	if err != nil {
-		return nil, nil //nolint:nilerr // a canary that does not exist has no actions; the verdict says so
+		return nil, "" // a canary that does not exist has no actions; the verdict says so
 	}
 	reasons, err := r.source.Rights(r.Context(), c.Ref)
 	if err != nil {
-		return nil, err
+		return nil, unknownRights + err.Error()
 	}
 	all := buttons(r, v, reasons)
-	return slices.DeleteFunc(all, func(b actionButton) bool { return !b.Action.OfCanary() }), nil
+	return slices.DeleteFunc(all, func(b actionButton) bool { return !b.Action.OfCanary() }), ""
 }
 
 // differencesTime bounds how long entrypoints are asked.

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -148,4 +149,14 @@ func TestRightsAreShownOnTheTrafficPage(t *testing.T) {
 	_, page := get(t, serve(t, m), atA+"/traffic")
 	require.Contains(t, page, `<button class="button" disabled title="You may not patch runtimes.">Promote</button>`)
 	require.NotContains(t, page, "actions/abort")
+}
+
+func TestTheTrafficPageIsShownAlthoughRightsAreNotKnown(t *testing.T) {
+	m := dividedExample()
+	m.Unasked = errors.New("connection refused")
+	status, page := get(t, serve(t, m), atA+"/traffic")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, page, "waiting: 37 of 100 requests")
+	require.Contains(t, page, `<p class="reason">What you may do is not known: connection refused</p>`)
+	require.NotContains(t, page, "b-1/actions/promote")
 }
