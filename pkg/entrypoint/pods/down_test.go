@@ -1,6 +1,7 @@
 package pods_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -41,5 +42,33 @@ func TestOnesThatDoNotRespondKeepNoOtherFromBeingAsked(t *testing.T) {
 			w.after(time.Second)
 		}
 		require.Equal(t, "10.0.0.99:8012", w.after(time.Second))
+	})
+}
+
+// The runner of an older kn-krt names nobody, while the queue-proxy in front of it accepts requests.
+func TestOneThatRefusesAgainAndAgainIsReportedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "1")
+		w.pick()
+		refusals := 0
+		refuse := func() {
+			for range 60 {
+				if p := w.Pick(); p != nil {
+					p.Done(pods.Refused, errors.New("it is nobody"))
+					refusals++
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+			}
+		}
+		refuse()
+		require.Greater(t, refusals, 3)
+		require.Equal(t, 1, bytes.Count(w.lines.Bytes(), []byte("it is nobody")))
+
+		time.Sleep(10 * time.Second)
+		w.pick()
+		require.NotEmpty(t, w.pick(), "it responds")
+		refuse()
+		require.Equal(t, 2, bytes.Count(w.lines.Bytes(), []byte("it is nobody")))
 	})
 }

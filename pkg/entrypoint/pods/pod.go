@@ -27,6 +27,7 @@ type Pod struct {
 	at       time.Time // since when it is known to accept requests, or to rest
 	asked    time.Time // when it was asked last
 	avoided  time.Time // until when others are preferred
+	told     bool      // that it accepts no requests; it has responded to none since
 	inFlight int
 }
 
@@ -75,6 +76,8 @@ func (p *Pod) Done(end End, why error) {
 	defer s.mu.Unlock()
 	p.inFlight--
 	switch {
+	case end == Responded && why == nil:
+		p.told = false
 	case end == Failed:
 		p.avoided = time.Now().Add(avoidTime)
 	case end == Broke && p.state == accepts:

@@ -196,9 +196,11 @@ func (s *Set) ask(ctx context.Context, p *Pod) {
 	}
 }
 
-// rest takes p out. The mutex is held.
+// rest takes p out. The mutex is held. A pod whose queue-proxy accepts requests again and again, while none can be sent
+// to its node, is reported once.
 func (s *Set) rest(p *Pod, why error) {
-	if p.state == accepts {
+	if p.state == accepts && !p.told {
+		p.told = true
 		s.o.Logger.Info("a pod of a node accepts no requests; others get them, or else its Knative Service",
 			"node", s.node, "address", p.URL.Host, "error", why)
 	}

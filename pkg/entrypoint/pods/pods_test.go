@@ -1,6 +1,7 @@
 package pods_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type world struct {
 	dead  map[string]error // by address; those not in it accept requests
 	gone  []string
 	looks int
+	lines bytes.Buffer // of the log
 	asked map[string]int
 	slow  time.Duration // until those that are dead respond
 }
@@ -62,7 +64,7 @@ func newWorld(t *testing.T, named ...string) *world {
 			defer w.mu.Unlock()
 			w.gone = append(w.gone, address)
 		},
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.NewTextHandler(&w.lines, nil)),
 	})
 	t.Cleanup(w.Close)
 	return w
