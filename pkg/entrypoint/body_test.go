@@ -1,8 +1,10 @@
 package entrypoint_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -63,4 +65,38 @@ func TestADeclaredLengthAboveTheLimitIsRefusedUnread(t *testing.T) {
 	_, err = io.ReadFull(conn, head)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 413", string(head))
+}
+
+// TestWhoSendsAllBeforeReadingIsToldThatItIsTooMuch: such as Python's urllib. The body is longer than what the
+// sockets hold.
+func TestWhoSendsAllBeforeReadingIsToldThatItIsTooMuch(t *testing.T) {
+	f := newFixture(t)
+	f.serve(f.version(node(t, "a", f.says("a", true))), quick())
+	const size = 24 << 20
+	chunked := fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", size, strings.Repeat("x", size))
+	whole := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+	call := "POST /test.Entrypoint/Call HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+	produce := "POST /workflows/flow HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nCe-Id: 1\r\n" +
+		"Ce-Specversion: 1.0\r\nCe-Source: /me\r\nCe-Type: x\r\n"
+	for name, c := range map[string]struct{ request, text string }{
+		"call":          {call + whole, "the body has 25165824 bytes, the limit is 4194304 (max-message-bytes)"},
+		"chunked call":  {call + chunked, "the body is too large, the limit is 4194304 (max-message-bytes)"},
+		"event":         {produce + whole, "the event is larger than "},
+		"chunked event": {produce + chunked, "(max-message-bytes)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(f.web, "http://"))
+			require.NoError(t, err)
+			defer conn.Close()
+			_, err = io.WriteString(conn, c.request)
+			require.NoError(t, err)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			defer res.Body.Close()
+			text, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusRequestEntityTooLarge, res.StatusCode, "%s", text)
+			require.Contains(t, string(text), c.text)
+		})
+	}
 }

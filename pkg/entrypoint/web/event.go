@@ -131,6 +131,9 @@ func readEventBody(w http.ResponseWriter, r *http.Request, limit int64, turn *Tu
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) && eager(r) {
+			discard(w, r.Body)
+		}
 		return nil, BodyRefusal(err)
 	}
 	if err := turn.take(r.Context(), len(data), compressed); err != nil {
@@ -156,7 +159,7 @@ func BodyRefusal(err error) *EventError {
 	var coded *connect.Error
 	switch {
 	case errors.As(err, &large):
-		return &EventError{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("the event is larger than %d bytes", large.Limit)}
+		return &EventError{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("the event is larger than %d bytes, which follows from the limit of a message%s", large.Limit, limitNamed)}
 	case errors.Is(err, errGrown):
 		return &EventError{Status: http.StatusRequestEntityTooLarge, Text: err.Error()}
 	case errors.Is(err, memory.ErrFull):

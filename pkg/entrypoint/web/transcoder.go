@@ -145,9 +145,9 @@ type tooLargeWriter struct {
 // WriteHeader implements http.ResponseWriter.
 func (w *tooLargeWriter) WriteHeader(status int) {
 	switch {
-	case status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.limits.limit:
+	case status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.most():
 		status = http.StatusRequestEntityTooLarge
-		closeAfter(w.ResponseWriter)
+		w.body.leaveRest(w.ResponseWriter)
 	case status >= http.StatusBadRequest && w.body.read == 0: // refused before its body was read
 		LeaveUnread(w.ResponseWriter, w.body.declared)
 	}

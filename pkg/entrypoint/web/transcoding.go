@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -24,8 +25,8 @@ const envelopeBytes = 5
 // Transcoding is a request that is transcoded, and its body. The transcoder
 // reserves whatever length a client declares before its first byte has come: a
 // thousand streams that declare 4 MiB and send nothing would take 4 GiB. So all of
-// the body that is allowed is read before any is handed on, and its length is hidden
-// unless it is too large, which is refused at once.
+// the body that is allowed is read before any is handed on, and its length is hidden:
+// one that is too large is refused at once.
 type Transcoding struct {
 	io.ReadCloser
 	ctx            context.Context
@@ -41,6 +42,8 @@ type Transcoding struct {
 	to             http.ResponseWriter
 	pinged         *streamed // to which pings are written meanwhile; nil if none are
 	protocol       record.Protocol
+	enveloped      bool       // the body is messages in envelopes
+	eager          bool       // the client sends its body before it reads a response
 	response       mem.Buffer // to be freed when it is written
 	status         int        // HTTP, once the response has begun; 0 before
 }
@@ -59,22 +62,22 @@ func TranscodingOf(ctx context.Context) *Transcoding {
 func (d *Decoding) transcode(w http.ResponseWriter, r *http.Request, by record.Protocol) (*http.Request, *Transcoding) {
 	b := &Transcoding{
 		ReadCloser: r.Body, ctx: r.Context(), limits: d, declared: r.ContentLength,
-		to: w, protocol: by, turn: d.Turn(), compression: takeCompression(r.Header),
+		to: w, protocol: by, turn: d.Turn(), compression: takeCompression(r.Header), eager: eager(r),
 	}
+	kind := mediaType(r.Header.Get("Content-Type"))
+	b.enveloped = strings.HasPrefix(kind, "application/grpc-web") || strings.HasPrefix(kind, "application/connect+")
 	if counted, ok := r.Body.(*countedBody); ok {
 		b.message = counted.Upload
 	}
 	r = r.WithContext(context.WithValue(r.Context(), transcodingKey{}, b))
-	if r.Body = b; b.declared <= d.limit {
-		r.ContentLength = -1
-	}
+	r.Body, r.ContentLength = b, -1
 	return r, b
 }
 
 // Read implements io.Reader.
 func (b *Transcoding) Read(p []byte) (int, error) {
-	if limit := b.limits.limit; b.declared > limit {
-		return 0, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body has %d bytes, the limit is %d", b.declared, limit))
+	if b.declared > b.most() {
+		return 0, b.tooLarge(fmt.Sprintf("the body has %d bytes", b.declared))
 	}
 	if b.ahead == nil {
 		if err := b.receive(); err != nil {
@@ -88,10 +91,22 @@ func (b *Transcoding) Read(p []byte) (int, error) {
 	return b.ahead.Read(p)
 }
 
+// most is how many bytes the body may have.
+func (b *Transcoding) most() int64 {
+	if b.enveloped {
+		return b.limits.MaxBody()
+	}
+	return b.limits.limit
+}
+
+func (b *Transcoding) tooLarge(what string) error {
+	return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%s, the limit is %d%s", what, b.limits.limit, limitNamed))
+}
+
 // receive reads the body to its end, and then, in its turn, decompresses it: what
 // waits for a client keeps no turn.
 func (b *Transcoding) receive() error {
-	most := b.limits.MaxBody()
+	most := b.most()
 	data, err := mem.ReadAll(io.LimitReader(b.ReadCloser, most+1), b.limits.pool)
 	defer data.Free() // the reader has its own reference
 	b.ahead, b.read = data.Reader(), int64(data.Len())
@@ -99,7 +114,7 @@ func (b *Transcoding) receive() error {
 	case err != nil:
 		return err
 	case b.read > most:
-		return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("the body is too large: the limit is %d bytes", b.limits.limit))
+		return b.tooLarge("the body is too large")
 	}
 	err = b.turn.take(b.ctx, data.Len(), b.compression != plain)
 	if err == nil && b.compression != plain {
