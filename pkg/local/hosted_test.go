@@ -132,7 +132,10 @@ func call(ctx context.Context, f *fleet, i *instance) (status int, text string, 
 	if err != nil {
 		return 0, "", err
 	}
-	in := &event.Event{ID: "1", Source: "test", Type: event.TypeMessage, Message: "google.protobuf.StringValue", Workflow: "flow"}
+	in := &event.Event{
+		ID: "1", Source: "test", Type: event.TypeMessage, Message: "google.protobuf.StringValue", Workflow: "flow",
+		Deadline: time.Now().Add(time.Minute),
+	}
 	header := http.Header{}
 	in.WriteHeader(header)
 	client := httpclient.New(0, &f.links)
@@ -200,6 +203,52 @@ func TestHostedNodeFinishesItsCalls(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "go"), nil, 0o600))
 	require.Equal(t, result{status: http.StatusOK, text: "done"}, <-results)
 	<-stopped
+}
+
+// A node whose Python has been killed starts again, and whoever calls it meanwhile waits for it.
+func TestCallersWaitForAHostedNodeThatStartsAgain(t *testing.T) {
+	r := newRecorder()
+	f := newFleet(r, fast())
+	t.Cleanup(func() { f.stop(time.Minute) })
+	s := pythonSpec(t, `
+import os, time
+from google.protobuf.wrappers_pb2 import StringValue
+
+def init(ctx):
+    print("init", flush=True)
+    while os.path.exists("started") and not os.path.exists("go"):
+        time.sleep(0.01)
+    open("started", "w").close()
+
+def handler(ctx, data):
+    return StringValue(value=str(os.getppid()))
+`)
+	s.env = append(s.env, "KRT_FORK=true")
+	instances, err := f.start(t.Context(), []spec{s})
+	require.NoError(t, err)
+	_, text, err := call(t.Context(), f, instances[0])
+	require.NoError(t, err)
+	parent, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	require.NotEqual(t, os.Getpid(), parent)
+	require.NoError(t, syscall.Kill(parent, syscall.SIGKILL))
+	r.await(t, EventNodeExited, 1)
+	type result struct {
+		status int
+		err    error
+	}
+	results := make(chan result, 6)
+	for range cap(results) {
+		go func() {
+			status, _, err := call(t.Context(), f, instances[0])
+			results <- result{status, err}
+		}()
+	}
+	require.Eventually(t, func() bool { return strings.Count(r.output(), "init") == 2 }, time.Minute, 10*time.Millisecond)
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "go"), nil, 0o600))
+	for range cap(results) {
+		require.Equal(t, result{status: http.StatusOK}, <-results)
+	}
 }
 
 // panicking is a Reporter that panics at the first line with "called".

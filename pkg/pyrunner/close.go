@@ -72,8 +72,8 @@ func (n *node) close() {
 		close(drained)
 	}()
 	within(closePatience, drained)
-	if n.files != nil {
-		_ = n.files.remove()
+	for _, files := range n.files {
+		_ = files.remove()
 	}
 }
 

@@ -60,7 +60,7 @@ type node struct {
 }
 
 type buffer struct {
-	panics atomic.Bool // at a line with "boom"
+	panics atomic.Bool // at the next line with "boom"
 	again  atomic.Bool // and at the one that reports it
 	mu     sync.Mutex
 	b      bytes.Buffer
@@ -68,7 +68,8 @@ type buffer struct {
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
-	if b.panics.Load() && bytes.Contains(p, []byte("boom")) || b.again.Load() && bytes.Contains(p, []byte("front panicked")) {
+	boom := bytes.Contains(p, []byte("boom")) && b.panics.CompareAndSwap(true, false)
+	if boom || b.again.Load() && bytes.Contains(p, []byte("front panicked")) {
 		panic("no room")
 	}
 	b.mu.Lock()

@@ -30,12 +30,11 @@ func (n *node) command(mode, modules string) (command, error) {
 
 // startHost starts the host. First is a worker that already runs, or nil.
 func (n *node) startHost(ctx context.Context) (first *worker, err error) {
-	modules := n.makeModules(ctx)
-	afresh, err := n.command("worker", modules)
+	modules, err := n.write(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := newLone(afresh, n.config.maxMessageBytes)
+	l := newLone(n.workerCommand, n.config.maxMessageBytes)
 	n.host = l
 	switch {
 	case !n.config.fork:

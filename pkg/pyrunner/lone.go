@@ -14,19 +14,23 @@ import (
 
 // lone starts workers as separate processes, each of which runs init.
 type lone struct {
-	command         command
+	command         func() (command, error)
 	maxMessageBytes int
 
 	mu        sync.Mutex
 	processes map[*child.Process]struct{}
 }
 
-func newLone(c command, maxMessageBytes int) *lone {
+func newLone(c func() (command, error), maxMessageBytes int) *lone {
 	return &lone{command: c, maxMessageBytes: maxMessageBytes, processes: map[*child.Process]struct{}{}}
 }
 
 func (l *lone) spawn(number uint32, output *os.File) (*worker, error) {
-	p, w, err := startWorker(l.command, output, l.maxMessageBytes)
+	c, err := l.command()
+	if err != nil {
+		return nil, errors.Join(err, output.Close())
+	}
+	p, w, err := startWorker(c, output, l.maxMessageBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -48,8 +48,10 @@ type node struct {
 
 	life    context.Context // of the node; its cause says why it ended
 	end     context.CancelCauseFunc
-	files   *scratch
-	scratch string               // the folder of files
+	writing sync.Mutex           // guards files and afresh
+	files   []*scratch           // the last is in use; those before it have been removed by somebody
+	scratch string               // the folder of the last one
+	afresh  command              // how a worker is started that is not forked
 	protos  *protoregistry.Files // of the bundle, for a node with dicts
 	host    host
 	pool    pool
@@ -71,7 +73,7 @@ func (n *node) Init(ctx context.Context) (err error) {
 	if n.life.Err() != nil {
 		return errStopped
 	}
-	if err := n.prepare(); err != nil {
+	if n.python, err = FindPython(n.env); err != nil {
 		return err
 	}
 	n.findGeneration(ctx)
@@ -94,16 +96,35 @@ func (n *node) Init(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepare finds Python and writes the files of the shim.
-func (n *node) prepare() (err error) {
-	if n.python, err = FindPython(n.env); err != nil {
-		return err
+// write writes the files that Python processes are started with: the shim, and the modules of the bundle's protos,
+// whose folder it returns.
+func (n *node) write(ctx context.Context) (modules string, err error) {
+	files, err := newScratch(os.TempDir())
+	if err != nil {
+		return "", fmt.Errorf("cannot create a folder for the Python shim: %w", err)
 	}
-	if n.files, err = newScratch(os.TempDir()); err != nil {
-		return fmt.Errorf("cannot create a folder for the Python shim: %w", err)
+	n.files, n.scratch = append(n.files, files), files.dir
+	if err := WriteShim(n.scratch); err != nil {
+		return "", err
 	}
-	n.scratch = n.files.dir
-	return WriteShim(n.scratch)
+	modules = n.makeModules(ctx)
+	if n.afresh, err = n.command("worker", modules); err != nil {
+		return "", err
+	}
+	return modules, files.note()
+}
+
+// workerCommand returns how to start a worker that is not forked. What cleans temporary folders may have removed the
+// files for it while the node ran: then they are written again.
+func (n *node) workerCommand() (command, error) {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	if n.files[len(n.files)-1].whole() {
+		return n.afresh, nil
+	}
+	n.log.Warn("files of the node have been removed while it ran: they are written again", "folder", n.scratch)
+	_, err := n.write(n.life)
+	return n.afresh, err
 }
 
 // pipe returns the end of a pipe to which a process writes its output, which is logged.
@@ -229,11 +250,14 @@ func (n *node) respawn() *worker {
 
 // Call implements [runner.Foreign]: it waits for a free worker, which runs the handler.
 func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
-	w := n.pool.get(c.Context(), n.life.Done())
-	if w == nil {
-		if err := c.Context().Err(); err != nil {
-			return runner.Output{}, err
-		}
+	w, err := n.pool.get(c.Context(), n.life.Done())
+	switch {
+	case w != nil:
+	case errors.Is(err, errLate):
+		return runner.Output{}, &runner.Unavailable{Err: n.busy(), Later: true}
+	case c.Context().Err() != nil:
+		return runner.Output{}, c.Context().Err()
+	default:
 		return runner.Output{}, &runner.Unavailable{Err: cmp.Or(context.Cause(n.life), n.Down(), errNoWorker)}
 	}
 	defer n.offer(w)
@@ -241,7 +265,7 @@ func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, e
 		return runner.Output{}, err
 	}
 	runner.Begin(c)
-	in, err := n.forHandler(in) // only with a worker at hand: it needs several times the size of in
+	in, err = n.forHandler(in) // only with a worker at hand: it needs several times the size of in
 	if err != nil {
 		return runner.Output{}, err
 	}

@@ -2,10 +2,16 @@ package pyrunner
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
+
+	"krt.dev/kn-krt/pkg/runner"
 )
+
+// errLate is the error of a request that has waited for as long as it may.
+var errLate = errors.New("it has waited until shortly before its deadline")
 
 // pool holds the workers that wait for a request, and the requests that wait for a
 // worker. The worker that was used last is used first: its memory is warm, and the
@@ -84,29 +90,39 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
-// get waits for a worker; nil if ctx or over ends first, or release is called.
-func (p *pool) get(ctx context.Context, over <-chan struct{}) *worker {
+// get waits for a worker; nil if ctx or over ends first, or release is called, or, with the error
+// errLate, shortly before the deadline of ctx.
+func (p *pool) get(ctx context.Context, over <-chan struct{}) (*worker, error) {
 	p.mu.Lock()
 	if last := len(p.idle) - 1; last >= 0 {
 		w := p.idle[last]
 		p.idle = p.idle[:last]
 		p.mu.Unlock()
-		return w
+		return w, nil
 	}
 	turn := make(chan *worker, 1)
 	deadline, _ := ctx.Deadline()
 	p.waiting = append(p.waiting, waiter{turn, ctx, deadline})
 	p.mu.Unlock()
+	var late <-chan time.Time
+	if by := runner.TurnBy(deadline); !by.IsZero() {
+		timer := time.NewTimer(time.Until(by))
+		defer timer.Stop()
+		late = timer.C
+	}
+	var err error
 	select {
 	case w := <-turn:
-		return w
+		return w, nil
 	case <-ctx.Done():
 	case <-over:
+	case <-late:
+		err = errLate
 	}
 	if w := p.leave(turn); w != nil && !p.put(w) {
 		_ = w.conn.Close()
 	}
-	return nil
+	return nil, err
 }
 
 // release ends the wait of all requests, because no worker is expected soon.

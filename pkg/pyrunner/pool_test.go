@@ -29,7 +29,10 @@ func TestPoolLosesNoWorker(t *testing.T) {
 		taken := make(chan *worker, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		both.Go(func() { dropped <- p.drop(w) })
-		both.Go(func() { taken <- p.get(ctx, never) })
+		both.Go(func() {
+			got, _ := p.get(ctx, never)
+			taken <- got
+		})
 		if <-dropped {
 			cancel()
 			require.Nil(t, <-taken)
@@ -51,7 +54,7 @@ func TestPoolServesInTurn(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 3 {
 		all.Go(func() {
-			got := p.get(t.Context(), never)
+			got, _ := p.get(t.Context(), never)
 			order <- i
 			p.put(got)
 		})
@@ -76,10 +79,15 @@ func TestPoolTakesBackWhatNobodyWants(t *testing.T) {
 	for range 200 {
 		w := idleWorker(t)
 		done := make(chan *worker)
-		go func() { done <- p.get(gone, nil) }()
+		go func() {
+			got, _ := p.get(gone, nil)
+			done <- got
+		}()
 		p.put(w)
 		if got := <-done; got == nil {
-			require.Same(t, w, p.get(t.Context(), nil))
+			got, err := p.get(t.Context(), nil)
+			require.NoError(t, err)
+			require.Same(t, w, got)
 		}
 	}
 	require.Empty(t, p.waiting)

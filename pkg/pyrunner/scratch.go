@@ -3,8 +3,10 @@ package pyrunner
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 const (
@@ -16,8 +18,9 @@ const (
 
 // scratch is a folder for the files of the shim.
 type scratch struct {
-	dir  string
-	lock *os.File
+	dir   string
+	lock  *os.File
+	files []string // that were in it when they were noted
 }
 
 // newScratch makes a scratch folder in parent, and removes those of fronts that were killed.
@@ -42,6 +45,22 @@ func newScratch(parent string) (*scratch, error) {
 		return nil, errors.Join(err, s.remove())
 	}
 	return s, nil
+}
+
+// note notes which files there are now.
+func (s *scratch) note() error {
+	return filepath.WalkDir(s.dir, func(name string, _ fs.DirEntry, err error) error {
+		s.files = append(s.files, name)
+		return err
+	})
+}
+
+// whole reports whether what was noted is still there.
+func (s *scratch) whole() bool {
+	return !slices.ContainsFunc(s.files, func(name string) bool {
+		_, err := os.Lstat(name)
+		return err != nil
+	})
 }
 
 // remove removes the folder and releases its lock.

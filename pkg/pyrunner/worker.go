@@ -110,6 +110,7 @@ func (w *worker) died(err error) error {
 func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Duration, sent conversion) (runner.Output, error) {
 	ctx := runner.RequestContext(c)
 	w.sequence++
+	defer w.failing()
 	// The socket has a timer anyway, so it keeps the deadline. Zero is none, and resets
 	// the deadline of an earlier call.
 	_ = w.conn.SetDeadline(runner.Deadline(c))
@@ -133,6 +134,15 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 		return runner.Output{}, &runner.Unavailable{Err: err}
 	}
 	return out, err
+}
+
+// failing is deferred by what uses the worker for a call: after a panic nobody knows what is left in its socket.
+func (w *worker) failing() {
+	if p := recover(); p != nil {
+		w.broken = true
+		w.signal(syscall.SIGKILL)
+		panic(p)
+	}
 }
 
 // exchange sends the request and reads frames until one ends it.

@@ -192,8 +192,11 @@ func TestRequestThatFindsNoWorkerInTime(t *testing.T) {
 	}()
 	<-n.told
 	in := request("quick")
-	in.Deadline = time.Now().Add(50 * time.Millisecond)
-	require.Equal(t, http.StatusAccepted, n.post(in).status)
+	in.Deadline = time.Now().Add(time.Second)
+	a := n.post(in)
+	require.Equal(t, http.StatusServiceUnavailable, a.status)
+	require.Equal(t, "busy: no worker was free until shortly before its deadline (workers: 1)", a.body)
+	require.Equal(t, "1", a.header.Get("Retry-After"))
 	cancel()
 	<-done
 }

@@ -42,7 +42,12 @@ type Foreign interface {
 
 // Unavailable is the error of a call that failed for a reason outside the handler.
 // The event is refused with 503, and the delivery may send it again.
-type Unavailable struct{ Err error }
+type Unavailable struct {
+	Err error
+	// Later says that it was not the event's turn: the delivery may send it again for as long
+	// as somebody waits for it, and not only a few times.
+	Later bool
+}
 
 func (u *Unavailable) Error() string { return u.Err.Error() }
 func (u *Unavailable) Unwrap() error { return u.Err }
@@ -96,6 +101,15 @@ func Deadline(c *HandlerContext) time.Time {
 	return c.until()
 }
 
+// TurnBy returns until when a call may wait for its turn that must end at a deadline: shortly before
+// it, so that whoever sent the event learns in time what it has waited for. Zero is never.
+func TurnBy(deadline time.Time) time.Time {
+	if deadline.IsZero() {
+		return deadline
+	}
+	return deadline.Add(-min(turnNotice, time.Until(deadline)/4))
+}
+
 // MaxMessageBytes returns the size of the largest message that c's node accepts or
 // sends.
 func MaxMessageBytes(c *HandlerContext) int { return int(c.node.maxMessageBytes) }
@@ -121,6 +135,9 @@ type invoke func(c *HandlerContext, in *event.Event) (Output, error)
 // refuse responds with 503, so that the delivery sends the event again. It is the
 // delivery that names the node.
 func refuse(w http.ResponseWriter, u *Unavailable) {
+	if u.Later {
+		w.Header().Set("Retry-After", "1")
+	}
 	writeText(w, http.StatusServiceUnavailable, u.Error())
 }
 

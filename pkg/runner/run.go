@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -119,7 +120,10 @@ func run(ctx context.Context, o Options, call invoke, init func(*node, context.C
 	if err != nil {
 		return fmt.Errorf("cannot start node %q: %w", c.node, err)
 	}
-	s := &server{node: newNode(c, o.Logger, call), gate: newGate(o, c.turns), down: down}
+	s := &server{
+		node: newNode(c, o.Logger, call), gate: newGate(o, c.turns), down: down,
+		early: &gate{mostCalls: maxWaiting, mostBytes: maxWaitingBytes}, begun: make(chan struct{}), ended: make(chan struct{}),
+	}
 	if err := s.run(ctx, o, listener, init); err != nil {
 		return fmt.Errorf("cannot run node %q: %w", c.node, err)
 	}
@@ -148,10 +152,12 @@ func listen(given net.Listener, c config) (net.Listener, error) {
 // liveness can be probed.
 func (s *server) run(ctx context.Context, o Options, listener net.Listener, init func(*node, context.Context) error) error {
 	defer s.node.copies.close()
+	end := sync.OnceFunc(func() { close(s.ended) })
+	defer end()
 	hs := s.httpServer()
 	initialised := make(chan error, 1)
 	if init == nil {
-		s.ready.Store(true) // or the first events would be refused for no reason
+		s.ready.Store(true) // or the first events would wait for no reason
 		initialised <- nil
 	} else {
 		go func() { initialised <- init(s.node, ctx) }()
@@ -167,6 +173,7 @@ func (s *server) run(ctx context.Context, o Options, listener net.Listener, init
 			}
 			initialised = nil // once
 			s.ready.Store(true)
+			close(s.begun)
 			s.node.log.Info("ready", "address", listener.Addr().String())
 			if o.Ready != nil {
 				o.Ready()
@@ -174,6 +181,7 @@ func (s *server) run(ctx context.Context, o Options, listener net.Listener, init
 		case err := <-served:
 			return err
 		case <-ctx.Done():
+			end()
 			s.stop(hs, drain, cmp.Or(o.ShutdownTimeout, 30*time.Second))
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -341,4 +342,52 @@ func mustAbs(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return abs
+}
+
+// An event that comes before init has returned waits for that, as long as its deadline lets it, and no longer than
+// the node.
+func TestAnEventWaitsForInit(t *testing.T) {
+	for _, name := range []string{"returns", "stopped"} {
+		t.Run(name, func(t *testing.T) {
+			initialise, result := make(chan struct{}), make(chan error, 1)
+			listener := listen(t)
+			url := "http://" + listener.Addr().String()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go func() {
+				result <- runner.Run(ctx, runner.Options{
+					Getenv: func(string) string { return "" }, Listener: listener, Logger: slog.New(slog.DiscardHandler),
+				}, func(*runner.HandlerContext) { <-initialise }, echo)
+			}()
+			late := message("")
+			late.Deadline = time.Now().Add(500 * time.Millisecond)
+			a, err := post(t.Context(), url, late)
+			equal(t, "error", err, nil)
+			equal(t, "too late", a.status, http.StatusServiceUnavailable)
+			contains(t, "text", a.text, "node 'node' is not ready: init has not returned")
+			in := message("")
+			in.Deadline = time.Now().Add(time.Minute)
+			written, answered := make(chan struct{}), make(chan answer, 1)
+			traced := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				WroteRequest: func(httptrace.WroteRequestInfo) { close(written) },
+			})
+			go func() {
+				a, _ := post(traced, url, in)
+				answered <- a
+			}()
+			<-written
+			if name == "returns" {
+				close(initialise)
+				equal(t, "status", (<-answered).status, http.StatusOK)
+			}
+			cancel()
+			equal(t, "result", <-result, nil)
+			if name == "stopped" {
+				close(initialise)
+				if got := (<-answered).status; got == http.StatusOK {
+					t.Error("the event has been processed by a node that was never ready")
+				}
+			}
+		})
+	}
 }

@@ -32,8 +32,11 @@ const (
 type server struct {
 	node  *node
 	gate  *gate
+	early *gate // of the events that wait for init
 	ready atomic.Bool
-	down  func() error // why the node cannot accept events at present; nil if it can
+	begun chan struct{} // closed when the node is ready
+	ended chan struct{} // closed when it serves no more
+	down  func() error  // why the node cannot accept events at present; nil if it can
 }
 
 // offer lets those who connect to l call s without a connection, if they can. The function it
@@ -64,6 +67,29 @@ func (s *server) unready() error {
 	return s.down()
 }
 
+// await waits until the node is ready, as long as c may wait for its turn, and returns why it is
+// not. What sends events may do so too early: a local run, whose node has just been started again.
+func (s *server) await(c *HandlerContext) error {
+	by := TurnBy(c.in.Deadline)
+	if s.ready.Load() || by.IsZero() {
+		return s.unready()
+	}
+	size := int64(len(c.in.Data))
+	if err := s.early.enter(size); err != nil {
+		return err
+	}
+	defer s.early.leave(size)
+	timer := time.NewTimer(time.Until(by))
+	defer timer.Stop()
+	select {
+	case <-s.begun:
+	case <-timer.C:
+	case <-s.ended:
+	case <-c.parent.Done():
+	}
+	return s.unready()
+}
+
 // httpServer returns a server with all its limits set.
 func (s *server) httpServer() *http.Server {
 	protocols := new(http.Protocols)
@@ -90,8 +116,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			writeText(w, http.StatusMethodNotAllowed, "events are sent by POST")
 			return
 		}
-		if err := s.unready(); err != nil {
-			writeText(w, http.StatusServiceUnavailable, "node '"+s.node.name+"' is not ready: "+err.Error())
+		if err := s.down(); err != nil && s.ready.Load() {
+			refuse(w, s.notReady(err))
 			return
 		}
 		s.serveEvent(w, r)
@@ -109,6 +135,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// notReady is the refusal of an event because of err. The node may become ready at any time.
+func (s *server) notReady(err error) *Unavailable {
+	return &Unavailable{Err: fmt.Errorf("node '%s' is not ready: %w", s.node.name, err), Later: true}
+}
+
 // serveEvent processes one event and responds as the event contract requires: 200
 // with the next event, or 202 when the chain ends here.
 func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
@@ -118,9 +149,8 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.gate.enter(size); err != nil {
 		s.gate.log(s.node.log, err)
-		w.Header().Set("Retry-After", "1")
 		w.Header().Set("Connection", "close") // or net/http would read the data first
-		refuse(w, &Unavailable{err})
+		refuse(w, &Unavailable{Err: err, Later: true})
 		return
 	}
 	defer s.gate.leave(size)
@@ -136,6 +166,10 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	c := s.node.newContext(r.Context(), in)
 	c.arrive(now, event.RequestTrace(r.Header))
+	if err := s.await(c); err != nil {
+		refuse(w, s.notReady(err))
+		return
+	}
 	if in.Expired(now) {
 		c.own.Slog().Warn("event dropped: its deadline passed before it arrived; the handler was not called")
 		s.node.buryExpired(c, "its deadline had passed before it arrived")
@@ -216,6 +250,10 @@ func (s *server) serveError(w http.ResponseWriter, c *HandlerContext, err error)
 func (n *node) logFailure(c *HandlerContext, err error) {
 	var down *Unavailable
 	if errors.As(err, &down) {
+		if down.Later {
+			c.own.Slog().Warn("call refused: it has not had its turn", "error", err)
+			return
+		}
 		c.own.Slog().Error("call lost", "error", err)
 		return
 	}

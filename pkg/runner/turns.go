@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// errLate is the error of a call whose deadline passed while it waited.
-var errLate = errors.New("its deadline passed while it waited for its turn")
+// turnNotice is how long before its deadline a call gives up the wait for its turn.
+const turnNotice = 100 * time.Millisecond
+
+// errLate is the error of a call that has waited for its turn until its deadline.
+var errLate = errors.New("busy: other calls ran until shortly before its deadline")
 
 // turns limits how many calls run at a time; the others wait in the order in which
 // they arrived. The gate limits how many may wait.
@@ -33,7 +36,7 @@ func (t *turns) take(c *HandlerContext) (release func(), err error) {
 	default:
 	}
 	var late <-chan time.Time
-	if until := Deadline(c); !until.IsZero() {
+	if until := TurnBy(Deadline(c)); !until.IsZero() {
 		timer := time.NewTimer(time.Until(until))
 		defer timer.Stop()
 		late = timer.C
@@ -44,7 +47,7 @@ func (t *turns) take(c *HandlerContext) (release func(), err error) {
 	case <-c.parent.Done():
 		return nil, context.Cause(c.parent)
 	case <-late:
-		return nil, errLate
+		return nil, &Unavailable{Err: errLate, Later: true}
 	}
 }
 

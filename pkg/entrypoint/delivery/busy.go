@@ -16,8 +16,12 @@ type patience struct {
 	delay time.Duration
 }
 
-// busy reports whether err is a node's response that it holds as many events as it
-// may: it has the header Retry-After, and the node has not read the event.
+// soon is how long before a client's deadline it is no longer told of a busy node otherwise than
+// by what has passed: such nodes refuse then what has waited in them until then.
+const soon = 150 * time.Millisecond
+
+// busy reports whether err is a node's response that it was not the event's turn, because
+// the node holds as many as it may, or is not ready: it has the header Retry-After.
 func busy(err error) bool {
 	var response *responseError
 	return errors.As(err, &response) && response.status == http.StatusServiceUnavailable && response.header.Get("Retry-After") != ""
@@ -26,17 +30,26 @@ func busy(err error) bool {
 // next is how long to pause before a busy node is tried again. It reports false when
 // that is of no use any more: a client waits that has a quarter of its time left, so
 // that it learns the cause, and not only that it took too long.
-func (w *patience) next(r *Request) (pause time.Duration, again bool) {
+func (w *patience) next(r *Request, err error) (pause time.Duration, again bool) {
 	// Spread: those refused together would come back together.
 	pause = w.delay/2 + rand.N(w.delay/2+1)
 	w.delay = min(2*w.delay, maxBusyPause)
 	if !r.Detached() {
 		left := r.Deadline().Sub(w.begin)*3/4 - time.Since(w.begin)
-		if left <= 0 {
+		switch {
+		case left > 0:
+			pause = min(pause, left)
+		case time.Until(r.Deadline()) > soon:
 			return 0, false
+		default:
+			pause = 2 * soon
 		}
-		pause = min(pause, left)
 	}
-	r.busy.Store(true) // until the next attempt, and for good where the pause is cut short
+	why := err.Error()
+	var response *responseError
+	if errors.As(err, &response) && response.text != "" {
+		why = response.text
+	}
+	r.busy.Store(&why) // until the next attempt, and for good where the pause is cut short
 	return pause, true
 }

@@ -70,7 +70,7 @@ type Request struct {
 	step     atomic.Int32
 	deadline atomic.Int64 // Unix time in ns
 	detached atomic.Bool
-	busy     atomic.Bool // the step has not accepted the event: its node is busy
+	busy     atomic.Pointer[string] // why the step has not accepted the event: its node is busy; nil: it may have
 	onReply  atomic.Pointer[func()]
 	notes    notes
 	accepted atomic.Bool
@@ -153,8 +153,8 @@ func (r *Request) Passing(step int) { r.step.Store(int32(step)) }
 
 // Doing is what the step that is at work is doing, to follow its node's name.
 func (r *Request) Doing() string {
-	if r.busy.Load() {
-		return "was too busy to accept the event"
+	if why := r.busy.Load(); why != nil {
+		return "did not accept the event: " + *why
 	}
 	return "was processing the event"
 }

@@ -160,7 +160,7 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 	patient := patience{begin: time.Now(), delay: d.retry.Delay}
 	stream := r.streaming(to, p, payload)
 	for attempt, retries, delay := 1, 0, d.retry.Delay; ; attempt++ {
-		r.busy.Store(false)
+		r.busy.Store(nil)
 		r.stamp(p.Event)
 		s := r.sending(attempt)
 		s.streaming = stream
@@ -170,7 +170,7 @@ func (d *direct) try(ctx context.Context, r *Request, to *directStep, p *Parcel,
 		switch {
 		case err == nil || ctx.Err() != nil || !retryable(err) || stream.begun() || !payload.Resend():
 		case busy(err):
-			pause, again = patient.next(r)
+			pause, again = patient.next(r, err)
 		case retries < d.retry.Count:
 			pause, again = delay, true
 			retries, delay = retries+1, 2*delay

@@ -41,7 +41,8 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 	data := in.Data()
 	in.DataEncoded = nil
 	if n := len(data); n > limit {
-		return nil, &EventError{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("the data has %d bytes, the limit is %d%s", n, limit, limitNamed)}
+		text := fmt.Sprintf("the data has %d bytes, the limit is %d%s", n, limit, limitNamed)
+		return nil, &EventError{Status: http.StatusRequestEntityTooLarge, Text: text}
 	}
 	contentType := in.DataContentType()
 	message := dynamicpb.NewMessage(input)
