@@ -68,6 +68,9 @@ func checkWheel(file fs.File) error {
 		return errors.New("it cannot be read")
 	}
 	archive, err := zip.NewReader(at, info.Size())
+	if err == nil {
+		err = oneList(at, info.Size())
+	}
 	if err != nil {
 		return err
 	}

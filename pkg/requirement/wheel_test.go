@@ -3,6 +3,7 @@ package requirement_test
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"io/fs"
@@ -28,6 +29,67 @@ func archive(t testing.TB, extra []byte, files ...string) string {
 	}
 	require.NoError(t, w.Close())
 	return file.String()
+}
+
+// withLists returns the archive with bytes between its list of files and its end.
+func withLists(archive, between string) string {
+	end := len(archive) - 22
+	return archive[:end] + between + archive[end:]
+}
+
+// listOf is the list of files of an archive.
+func listOf(archive string) string {
+	end := archive[len(archive)-22:]
+	at := binary.LittleEndian.Uint32([]byte(end[16:]))
+	return archive[at:][:binary.LittleEndian.Uint32([]byte(end[12:]))]
+}
+
+// wideEnd is the end of an archive in the newer form (zip64), at a place, of a list before it with one file.
+func wideEnd(list string, at int) string {
+	le := binary.LittleEndian
+	end := append([]byte("PK\x06\x06"), make([]byte, 52)...)
+	le.PutUint64(end[4:], 44)
+	le.PutUint64(end[24:], 1)
+	le.PutUint64(end[32:], 1)
+	le.PutUint64(end[40:], uint64(len(list)))
+	le.PutUint64(end[48:], uint64(at-len(list)))
+	end = append(end, "PK\x06\x07\x00\x00\x00\x00"...)
+	return string(le.AppendUint32(le.AppendUint64(end, uint64(at)), 1))
+}
+
+// Go and Python find the list of an archive's files in different ways: pip could install what was not looked at.
+func TestWheelsWithTwoListsOfFiles(t *testing.T) {
+	good := archive(t, nil, "tiny-1.0.dist-info/METADATA", "Name: tiny\n")
+	list, end := listOf(good), len(good)-22
+	commented := good[:end-len(list)] + list[:32] + string(binary.LittleEndian.AppendUint16(nil, uint16(len(list)+76))) + list[34:] +
+		list + wideEnd(list, end+len(list)) + good[end:end+12] +
+		string(binary.LittleEndian.AppendUint32(nil, uint32(2*len(list)+76))) + good[end+16:]
+	for name, c := range map[string]struct {
+		wheel string
+		good  bool
+	}{
+		"one": {good, true}, "with a comment": {good[:len(good)-2] + "\x01\x00x", true},
+		"the newer end":                    {withLists(good, wideEnd(list, end)), true},
+		"another one before the end":       {withLists(good, "x"+list), false},
+		"bytes before the end":             {withLists(good, "x"), false},
+		"another one before the newer end": {withLists(good, "x"+list+wideEnd(list, end+1+len(list))), false},
+		"another one in a comment":         {commented, false},
+		"the newer end elsewhere":          {withLists(good, "x"+wideEnd(list, end)), false},
+	} {
+		_, err := requirement.Read(files(map[string]string{"requirements.txt": "./" + tiny, tiny: c.wheel}), "requirements.txt")
+		if c.good {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, "programs may differ in where they find the list of its files", name)
+	}
+	const many = 1<<16 + 1 // more than the older end can count
+	all := []string{"tiny-1.0.dist-info/METADATA", "Name: tiny\n"}
+	for i := range many {
+		all = append(all, fmt.Sprintf("tiny/%d", i), "")
+	}
+	_, err := requirement.Read(files(map[string]string{"requirements.txt": "./" + tiny, tiny: archive(t, nil, all...)}), "requirements.txt")
+	require.NoError(t, err)
 }
 
 const tiny = "tiny-1.0-py3-none-any.whl"
