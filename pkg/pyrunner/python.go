@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,6 +122,7 @@ func Probe(python string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), probePatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python, "-c", probeCode)
+	cmd.Env = withoutHere(os.Environ())
 	cmd.WaitDelay = time.Second // python3 may be a script whose child keeps the output open
 	out, err := cmd.CombinedOutput()
 	if err == nil {
@@ -131,4 +133,19 @@ func Probe(python string) error {
 		text = err.Error()
 	}
 	return fmt.Errorf("%s: %s", python, text)
+}
+
+// withoutHere is env with a PYTHONPATH that does not lead to the working directory, as an empty or a relative
+// element does: of what is found by it, Python runs sitecustomize when it starts.
+func withoutHere(env []string) []string {
+	const name = "PYTHONPATH="
+	var own []string
+	for _, pair := range env {
+		if path, found := strings.CutPrefix(pair, name); found {
+			folders := slices.DeleteFunc(filepath.SplitList(path), func(folder string) bool { return !filepath.IsAbs(folder) })
+			pair = name + strings.Join(folders, string(filepath.ListSeparator))
+		}
+		own = append(own, pair)
+	}
+	return own
 }
