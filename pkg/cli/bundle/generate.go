@@ -113,13 +113,13 @@ func (o generateOptions) applyAll(root *os.Root, files []gen.File) (changed int,
 func (o generateOptions) apply(root *os.Root, f gen.File, there bool) error {
 	switch {
 	case o.check && there:
-		fmt.Fprintf(o.streams.Out, "stale: %s\n", f.Path)
+		fmt.Fprintf(o.streams.Out, "stale: %s\n", legible.Printable(f.Path))
 		return nil
 	case o.check:
-		fmt.Fprintf(o.streams.Out, "missing: %s\n", f.Path)
+		fmt.Fprintf(o.streams.Out, "missing: %s\n", legible.Printable(f.Path))
 		return nil
 	}
-	fmt.Fprintf(o.streams.Out, "wrote %s\n", f.Path)
+	fmt.Fprintf(o.streams.Out, "wrote %s\n", legible.Printable(f.Path))
 	return writeFile(root, f.Path, f.Content)
 }
 

@@ -15,15 +15,18 @@ import (
 	"krt.dev/kn-krt/pkg/legible"
 )
 
+// maxName bounds a name that is shown, in bytes: what is left out may have any, line breaks included.
+const maxName = 1024
+
 // printList lists what is part of a bundle, and what is left out.
 func printList(out io.Writer, c *archive.Contents) error {
 	var size int64
 	for _, f := range c.Files {
 		size += f.Info.Size()
-		fmt.Fprintf(out, "%10s  %s\n", legible.Bytes(f.Info.Size()), f.Name)
+		fmt.Fprintf(out, "%10s  %s\n", legible.Bytes(f.Info.Size()), legible.Printable(f.Name))
 	}
 	for _, o := range c.Left {
-		fmt.Fprintf(out, "%10s  %s  (%s)\n", "left out", o.Name, why(o))
+		fmt.Fprintf(out, "%10s  %s  (%s)\n", "left out", legible.Line(o.Name, maxName), why(o))
 	}
 	_, err := fmt.Fprintf(out, "%s, %s; %d left out\n", legible.Count(len(c.Files), "file"), legible.Bytes(size), len(c.Left))
 	return err
@@ -56,7 +59,7 @@ func WarnLeftOut(out io.Writer, c *archive.Contents) {
 			more++
 			continue
 		}
-		named = append(named, fmt.Sprintf("%s (%s)", o.Name, why(o)))
+		named = append(named, fmt.Sprintf("%s (%s)", legible.Line(o.Name, maxName), why(o)))
 	}
 	if len(named) == 0 {
 		return

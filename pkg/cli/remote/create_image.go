@@ -138,7 +138,8 @@ func (o *createOptions) pushFiles(ctx context.Context, builder *image.Builder, b
 	var registry *image.RegistryError
 	switch {
 	case errors.As(err, &limit), errors.As(err, &registry) && registry.Trouble == image.TroubleOther:
-		fmt.Fprintf(o.streams.Err, "Warning: dashboards will not show docs/, metrics/ and examples of this version: %v\n", err)
+		fmt.Fprintf(o.streams.Err, "Warning: dashboards will not show docs/, metrics/ and examples of this version: %s\n",
+			legible.Printable(err.Error()))
 		return "", nil
 	case err != nil:
 		return "", o.explainImages(err)
@@ -151,8 +152,8 @@ func (o *createOptions) pushFiles(ctx context.Context, builder *image.Builder, b
 func (c *Cluster) baseImages(ctx context.Context, w io.Writer) map[string]string {
 	settings, _, err := c.Settings(ctx)
 	if err != nil {
-		fmt.Fprintf(w, "Warning: using the default base images: cannot use ConfigMap %s of %s: %v\n",
-			render.SettingsName, cluster.SystemNamespace, err)
+		fmt.Fprintf(w, "Warning: using the default base images: cannot use ConfigMap %s of %s: %s\n",
+			render.SettingsName, cluster.SystemNamespace, legible.Printable(err.Error()))
 	}
 	return settings.BaseImages
 }
@@ -194,6 +195,9 @@ func (o *createOptions) explainImages(err error) error {
 	return err
 }
 
+// maxProgress bounds a line of progress, in bytes: the go command's may have what a bundle's code has.
+const maxProgress = 1024
+
 // imageProgress prints a line for each step of each node.
 type imageProgress struct {
 	out   io.Writer
@@ -221,5 +225,5 @@ func (p *imageProgress) event(e image.Event) {
 	if e.Node != "" {
 		who = "node " + e.Node
 	}
-	fmt.Fprintf(p.out, "%7.3fs %s: %s\n", time.Since(p.begun).Seconds(), who, strings.TrimSpace(text))
+	fmt.Fprintf(p.out, "%7.3fs %s: %s\n", time.Since(p.begun).Seconds(), who, legible.Line(text, maxProgress))
 }

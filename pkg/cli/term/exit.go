@@ -154,7 +154,7 @@ func Exit(ctx context.Context, w io.Writer, err error) int {
 		fmt.Fprintf(w, "Error: %s\n", legible.Printable(err.Error()))
 	}
 	if f.hint != "" {
-		fmt.Fprintln(w, f.hint)
+		fmt.Fprintln(w, legible.Printable(f.hint))
 	}
 	return f.code
 }
