@@ -118,13 +118,15 @@ func check(source []byte) error {
 		}
 		size += len(line)
 		lines++
-		marks += bytes.Count(line, []byte("[")) + bytes.Count(line, []byte("*")) + bytes.Count(line, []byte("_"))
+		for _, mark := range []byte("[*_~") {
+			marks += bytes.Count(line, []byte{mark})
+		}
 		columns = max(columns, bytes.Count(line, []byte("|")))
 		switch {
 		case deepLine.Match(line) && !ruleLine.Match(line):
 			return errTooDeep
 		case marks > maxMarks:
-			return &LimitError{"more than 4,000 of [, * and _ without an empty line"}
+			return &LimitError{"more than 4,000 of [, *, _ and ~ without an empty line"}
 		case size > maxBlock:
 			return &LimitError{"more than 64 KiB without an empty line"}
 		case cells+lines*columns > maxCells:

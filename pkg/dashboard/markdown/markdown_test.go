@@ -107,7 +107,8 @@ func TestLimits(t *testing.T) {
 		strings.Repeat(">", 65):               "quotes or lists that are nested too deeply",
 		strings.Repeat("- ", 65) + "a":        "quotes or lists that are nested too deeply",
 		strings.Repeat("> 1. ", 33) + "a":     "quotes or lists that are nested too deeply",
-		strings.Repeat("[a](", 4001):          "more than 4,000 of [, * and _ without an empty line",
+		strings.Repeat("[a](", 4001):          "more than 4,000 of [, *, _ and ~ without an empty line",
+		"a" + strings.Repeat("~", 4001):       "more than 4,000 of [, *, _ and ~ without an empty line",
 	} {
 		_, err := markdown.Render([]byte(text), "docs/README.md", addresses())
 		var limit *markdown.LimitError
