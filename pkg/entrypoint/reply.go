@@ -88,7 +88,8 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 		return e.drop(metrics.DropNoEvent, err)
 	}
 	token, reason, err := e.authorize(ev)
-	if expired := reason == metrics.DropLate && e.keeps(ev) && ev.CorrelationID == token.ID.String(); reason != "" && !expired {
+	// The token of work that no client waits for has expired with the client's deadline, and may still end it.
+	if expired := reason == metrics.DropLate && ev.Replied && ev.CorrelationID == token.ID.String(); reason != "" && !expired {
 		return e.drop(reason, err)
 	}
 	if status, received := e.receiveQueued(r, ev, token); received {
@@ -165,7 +166,7 @@ func (e *Entrypoint) mayLog(now time.Time) bool {
 // forward sends a reply to the replica whose address is sealed in its token.
 func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token seal.Token) int {
 	until := token.Expiry
-	if e.keeps(ev) { // also if it has expired
+	if ev.Replied { // also if it has expired
 		until = time.Now().Add(forwardTime)
 	}
 	ctx, cancel := context.WithDeadline(r.Context(), until)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -39,4 +42,25 @@ func TestANodeThatDiesBehindItsReplyIsUnended(t *testing.T) {
 			require.Contains(t, f.metrics(), `krt_step_duration_seconds_count{node="a",outcome="reply",workflow="flow"} 1`)
 		})
 	}
+}
+
+// TestAFailureBehindAReplyIsRecordedWhenItComesAfterTheClientsDeadline: with nothing kept of the request, too.
+func TestAFailureBehindAReplyIsRecordedWhenItComesAfterTheClientsDeadline(t *testing.T) {
+	f := newFixture(t)
+	o, seen := observed()
+	f.serve(f.version(node(t, "a", func(ctx context.Context, in *event.Event) (int, *event.Event) {
+		assert.Equal(t, http.StatusAccepted, f.post("/reply", f.replyTo(in, "early")))
+		assert.False(t, outlast(ctx, in))
+		failed := in.Fail("/krt/test/v1/a", event.Failure{Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Text: "no", Node: "a"})
+		failed.Replied, failed.Deadline = true, time.Now().Add(time.Minute)
+		assert.Equal(t, http.StatusAccepted, f.post("/reply", failed))
+		return http.StatusAccepted, nil
+	})), o)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := f.call(ctx, "x")
+	require.NoError(t, err)
+	f.awaitIdle()
+	rest := seen.take(t, 2)[1]
+	require.Equal(t, []any{true, code.Code_INTERNAL, "no", "a"}, []any{rest.Background, rest.Code, rest.Error, rest.Node})
 }
