@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
+	"krt.dev/kn-krt/pkg/entrypoint/delivery"
+	"krt.dev/kn-krt/pkg/entrypoint/seal"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/inspection"
 	"krt.dev/kn-krt/pkg/runner/event"
@@ -185,4 +187,28 @@ func TestCopiesAreBounded(t *testing.T) {
 		<-got
 	}
 	close(release)
+}
+
+// accepting is a queue that has every event at once, and carries none.
+type accepting struct{}
+
+func (accepting) Delivery(s *delivery.Sender, _ string, _ []delivery.Step) (delivery.Delivery, error) {
+	return s.Queued("test", func(context.Context, *delivery.Request) error { return nil }), nil
+}
+func (accepting) Start(delivery.Home) error                { return nil }
+func (accepting) Carried(seal.ID, string) delivery.Carried { return nil }
+func (accepting) Stop(context.Context)                     {}
+
+// TestWorkThatAQueueTakesOverIsNotCopied: what comes of it is not known here, and no response is not another one.
+func TestWorkThatAQueueTakesOverIsNotCopied(t *testing.T) {
+	to, got := copied(t, nil)
+	o := quick()
+	o.Queue = accepting{}
+	f := published(t, to.mirrors(), o)
+	require.Equal(t, http.StatusAccepted, f.async().status)
+	f.awaitIdle()
+	require.Never(t, func() bool { return len(got) > 0 }, 300*time.Millisecond, 10*time.Millisecond)
+	for _, result := range []string{"equal", "different", "failed", "dropped"} {
+		require.Contains(t, f.metrics(), `krt_traffic_mirrored_total{canary="v2",result="`+result+`"} 0`)
+	}
 }
