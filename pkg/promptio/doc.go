@@ -9,4 +9,17 @@
 // The sockets of net never block. So what is small is read and written here without telling
 // the scheduler; where there is more to read or to write, which takes long enough to be looked
 // after, it is told as usual.
+//
+// What this does to the scheduler: such a call is a raw system call, during which the goroutine keeps
+// its processor (P) and counts as running. The sockets are non-blocking, so that the kernel returns
+// EAGAIN where the call would have to wait, and the goroutine waits in the network poller then, as
+// with package net. A call may take long nevertheless, where the kernel faults a page in or does not
+// run the thread. Then sysmon cannot take the processor away, as it does after 20 µs to 10 ms from a
+// call that the scheduler knows of. All it does is to ask the goroutine to yield once that has run
+// for 10 ms (a flag, and the signal SIGURG), to which it responds when the call has returned. Until
+// then, goroutines that are queued on that processor wait, unless another processor steals them, and
+// so does whatever stops the world, such as the garbage collector. That is why a call has at most
+// 16 KiB, and only the non-blocking sockets of package net are ever given to it. A call that a signal
+// has interrupted (EINTR) is made again. With the race detector, the calls are those of package
+// syscall, of which the scheduler knows.
 package promptio

@@ -82,10 +82,8 @@ func runRender(cmd *cobra.Command, o renderOptions) error {
 	v := render.FromBundle(b.Bundle, images, render.FromOptions{Namespace: namespace, Delivery: v1alpha1.Delivery(o.delivery)})
 	v.Spec.State = v1alpha1.StateStarted
 	objects, err := render.Objects(render.Input{
-		Version: v, Settings: settings, EntrypointImage: o.entrypoint, Addresses: usualAddresses(v, settings), Traffic: true,
-		Kept: true, Warm: true, Patient: true, Attempts: true, Level: v1alpha1.Level,
-		Streams: b.Streams(),
-	})
+		Version: v, Settings: settings, EntrypointImage: o.entrypoint, Addresses: usualAddresses(v, settings), Streams: b.Streams(),
+	}.Started(render.Latest(v1alpha1.StartedWith{})))
 	if err != nil {
 		return fmt.Errorf("cannot render version %q: %w", v.Name, err)
 	}

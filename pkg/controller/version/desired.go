@@ -53,10 +53,10 @@ func (r *reconciler) cluster(ctx context.Context, want desired) (c cluster, err 
 // their pods; the entrypoint's Deployment is while the key is not known. The error is what needs a person.
 func (d desired) items(c cluster, config observe.Config, key string) ([]item, error) {
 	v, with := d.version, d.plan.with
-	in := startedBy(with, render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences,
+	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences,
 		EntrypointImage: with.EntrypointImage, Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key,
-		Nodes: c.nodes, StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Traffic: with.Traffic, Retries: d.retries,
-		Streams: d.plan.streams})
+		Nodes: c.nodes, StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Retries: d.retries,
+		Streams: d.plan.streams}.Started(with)
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err
@@ -89,13 +89,6 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 		items = append(items, one.stamped(made+d.retryOf(o)))
 	}
 	return append(items, d.nextItems(c, in)...), nil
-}
-
-// startedBy returns in with what the kn-krt that has started the version has its objects do.
-func startedBy(with v1alpha1.StartedWith, in render.Input) render.Input {
-	in.Kept, in.Warm, in.Patient = with.Kept, with.Warm, with.Patient
-	in.Encrypted, in.Attempts, in.Level = with.Encrypted, with.Attempts, with.Level
-	return in
 }
 
 // retryOf is what an object is made of besides because its node's Revision is made anew, as are the pods to which a
@@ -139,7 +132,7 @@ func (d desired) nextItems(c cluster, in render.Input) (items []item) {
 		return nil
 	}
 	in.Settings, in.SequenceSuffix = render.SettingsOf(next.with.Settings), next.with.Sequences
-	sequences, _ := render.Sequences(startedBy(next.with, in)) // they cannot fail but together with those in use
+	sequences, _ := render.Sequences(in.Started(next.with)) // they cannot fail but together with those in use
 	for _, s := range sequences {
 		one := item{target: target{Component: render.ComponentOf(s), next: true}, object: s, frozen: !c.eventing}
 		items = append(items, one.stamped(madeOf(next.with, sequenceContent(d.version))))

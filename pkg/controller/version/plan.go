@@ -39,9 +39,8 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	in := render.Input{Version: v, Streams: found.streams}
 	record, err := r.settings.Record()
 	least := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart}
-	latest := least
-	latest.Traffic, latest.Kept, latest.Warm, latest.Patient, latest.Attempts = true, true, true, true, true
-	latest.Encrypted, latest.Level = encrypted, v1alpha1.Level
+	latest := render.Latest(least)
+	latest.Encrypted = encrypted
 	var p plan
 	switch {
 	case err != nil && !live:

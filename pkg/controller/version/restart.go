@@ -70,7 +70,8 @@ func (r *reconciler) nextSequences(
 // sequenceSuffix is the suffix of the names of the Sequences of latest. It is that of
 // those in use unless their specs differ, because a Sequence is never changed.
 func (r *reconciler) sequenceSuffix(ctx context.Context, in render.Input, latest v1alpha1.StartedWith) (string, error) {
-	in.Settings, in.Kept = render.SettingsOf(latest.Settings), latest.Kept
+	in = in.Started(latest)
+	in.Settings = render.SettingsOf(latest.Settings)
 	if with := in.Version.Status.StartedWith; with != nil {
 		in.SequenceSuffix = with.Sequences
 	}
@@ -100,8 +101,8 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 	case invalid != nil:
 		v.MarkCurrent() // it cannot be known, and the settings are reported elsewhere
 	default:
-		input := startedBy(p.with, render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses,
-			Channels: want.channels, Streams: p.streams})
+		input := render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses,
+			Channels: want.channels, Streams: p.streams}.Started(p.with)
 		behind := render.Behind(input, p.with.Settings, record)
 		if p.with.Encrypted != p.encrypted {
 			behind = append(behind, render.InternalTLS)
