@@ -44,7 +44,7 @@ func TestCanaryUnready(t *testing.T) {
 
 func TestCannotDivide(t *testing.T) {
 	now, before := canaryVersion(v1alpha1.StateStarted, metav1.ConditionTrue, ""), &v1alpha1.Version{}
-	now.Status.StartedWith = &v1alpha1.StartedWith{Traffic: true}
+	now.Status.StartedWith = &v1alpha1.StartedWith{Abilities: v1alpha1.Abilities{Traffic: true}}
 	before.Status.StartedWith = &v1alpha1.StartedWith{}
 	require.Nil(t, observe.CannotDivide(now, now))
 	require.Equal(t, v1alpha1.ReasonRestartNeeded, observe.CannotDivide(before, now).Reason)

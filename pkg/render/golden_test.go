@@ -22,16 +22,12 @@ type given struct {
 	StoreSecret string            `json:"storeSecret"`
 	QueueSecret string            `json:"queueSecret"`
 	Nodes       int               `json:"nodes"`
-	Traffic     bool              `json:"traffic"`
-	Kept        bool              `json:"kept"`
-	Warm        bool              `json:"warm"`
-	Patient     bool              `json:"patient"`
-	Attempts    bool              `json:"attempts"`
-	Level       int32             `json:"level"`
 	Retries     map[string]string `json:"retries"`
 	Channels    map[string]string `json:"channels"`
 	Addresses   map[string]string `json:"addresses"`
 	Streams     map[string]bool   `json:"streams"`
+
+	v1alpha1.Abilities `json:",inline"`
 }
 
 // TestGolden renders each folder of testdata: version.yaml, perhaps
@@ -71,8 +67,7 @@ func input(t *testing.T, folder string) render.Input {
 	var g given
 	read(t, filepath.Join(folder, "given.yaml"), &g)
 	in.ConfigHash, in.StoreSecret, in.Nodes, in.Addresses = g.ConfigHash, g.StoreSecret, g.Nodes, g.Addresses
-	in.QueueSecret, in.Patient, in.Attempts, in.Level, in.Retries = g.QueueSecret, g.Patient, g.Attempts, g.Level, g.Retries
-	in.Traffic, in.Kept, in.Warm, in.Channels, in.Streams = g.Traffic, g.Kept, g.Warm, g.Channels, g.Streams
+	in.QueueSecret, in.Retries, in.Channels, in.Streams, in.Abilities = g.QueueSecret, g.Retries, g.Channels, g.Streams, g.Abilities
 	if in.Addresses == nil {
 		in.Addresses = map[string]string{}
 		for _, w := range in.Version.Spec.Workflows {

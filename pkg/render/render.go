@@ -55,20 +55,8 @@ type Input struct {
 	// StoreSecret is the name of the Secret with the version's credentials for the store;
 	// empty without a store, or without a cluster.
 	StoreSecret string
-	// Traffic is whether the entrypoint can divide requests: see [v1alpha1.StartedWith].
-	Traffic bool
-	// Kept is whether the entrypoint knows what keeps events: see [v1alpha1.StartedWith].
-	Kept bool
-	// Warm is whether the entrypoint can wake nodes: see [v1alpha1.StartedWith].
-	Warm bool
-	// Patient is whether nodes wait for machines: see [v1alpha1.StartedWith].
-	Patient bool
-	// Encrypted is whether no node may be called past its Knative Service: see [v1alpha1.StartedWith].
-	Encrypted bool
-	// Attempts is whether the entrypoint bounds attempts: see [v1alpha1.StartedWith].
-	Attempts bool
-	// Level is what else the version's objects have: see [v1alpha1.StartedWith].
-	Level int32
+	// Abilities are those of the kn-krt that has started the version.
+	v1alpha1.Abilities
 	// Retries are the [AnnotationRetry] of nodes, by their names.
 	Retries map[string]string
 	// QueueSecret is the name of the Secret with the version's credentials for the queue; empty

@@ -83,7 +83,8 @@ func runRender(cmd *cobra.Command, o renderOptions) error {
 	v.Spec.State = v1alpha1.StateStarted
 	objects, err := render.Objects(render.Input{
 		Version: v, Settings: settings, EntrypointImage: o.entrypoint, Addresses: usualAddresses(v, settings), Streams: b.Streams(),
-	}.Started(render.Latest(v1alpha1.StartedWith{})))
+		Abilities: v1alpha1.Latest(),
+	})
 	if err != nil {
 		return fmt.Errorf("cannot render version %q: %w", v.Name, err)
 	}

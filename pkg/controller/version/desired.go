@@ -56,7 +56,7 @@ func (d desired) items(c cluster, config observe.Config, key string) ([]item, er
 	in := render.Input{Version: v, Settings: d.plan.settings, SequenceSuffix: with.Sequences,
 		EntrypointImage: with.EntrypointImage, Addresses: d.addresses, Channels: d.channels, ConfigHash: config.Hash, ReplyKey: key,
 		Nodes: c.nodes, StoreSecret: with.StoreSecret, QueueSecret: with.QueueSecret, Retries: d.retries,
-		Streams: d.plan.streams}.Started(with)
+		Streams: d.plan.streams, Abilities: with.Abilities}
 	objects, err := render.Objects(in)
 	if err != nil {
 		return nil, err
@@ -131,8 +131,8 @@ func (d desired) nextItems(c cluster, in render.Input) (items []item) {
 	if next == nil {
 		return nil
 	}
-	in.Settings, in.SequenceSuffix = render.SettingsOf(next.with.Settings), next.with.Sequences
-	sequences, _ := render.Sequences(in.Started(next.with)) // they cannot fail but together with those in use
+	in.Settings, in.SequenceSuffix, in.Abilities = render.SettingsOf(next.with.Settings), next.with.Sequences, next.with.Abilities
+	sequences, _ := render.Sequences(in) // they cannot fail but together with those in use
 	for _, s := range sequences {
 		one := item{target: target{Component: render.ComponentOf(s), next: true}, object: s, frozen: !c.eventing}
 		items = append(items, one.stamped(madeOf(next.with, sequenceContent(d.version))))

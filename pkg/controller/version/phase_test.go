@@ -106,7 +106,7 @@ func TestAStartLastsAsLongAsItsSlowestNode(t *testing.T) {
 	const usual = 2 * time.Minute
 	v := &v1alpha1.Version{}
 	v.Spec.Nodes = []v1alpha1.Node{{Name: "etl"}}
-	patient := &v1alpha1.StartedWith{Patient: true}
+	patient := &v1alpha1.StartedWith{Abilities: v1alpha1.Abilities{Patient: true}}
 	require.Equal(t, usual, patientTimeout(usual, v, patient))
 	v.Spec.Nodes = append(v.Spec.Nodes, v1alpha1.Node{Name: "model", GPU: true})
 	require.Equal(t, 20*time.Minute, patientTimeout(usual, v, patient))

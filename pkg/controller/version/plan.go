@@ -39,7 +39,8 @@ func (r *reconciler) plan(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	in := render.Input{Version: v, Streams: found.streams}
 	record, err := r.settings.Record()
 	least := v1alpha1.StartedWith{Settings: record, EntrypointImage: r.image, Restart: v.Spec.Restart}
-	latest := render.Latest(least)
+	latest := least
+	latest.Abilities = v1alpha1.Latest()
 	latest.Encrypted = encrypted
 	var p plan
 	switch {

@@ -70,8 +70,7 @@ func (r *reconciler) nextSequences(
 // sequenceSuffix is the suffix of the names of the Sequences of latest. It is that of
 // those in use unless their specs differ, because a Sequence is never changed.
 func (r *reconciler) sequenceSuffix(ctx context.Context, in render.Input, latest v1alpha1.StartedWith) (string, error) {
-	in = in.Started(latest)
-	in.Settings = render.SettingsOf(latest.Settings)
+	in.Settings, in.Abilities = render.SettingsOf(latest.Settings), latest.Abilities
 	if with := in.Version.Status.StartedWith; with != nil {
 		in.SequenceSuffix = with.Sequences
 	}
@@ -102,7 +101,7 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 		v.MarkCurrent() // it cannot be known, and the settings are reported elsewhere
 	default:
 		input := render.Input{Version: v, EntrypointImage: r.image, Addresses: want.addresses,
-			Channels: want.channels, Streams: p.streams}.Started(p.with)
+			Channels: want.channels, Streams: p.streams, Abilities: p.with.Abilities}
 		behind := render.Behind(input, p.with.Settings, record)
 		if p.with.Encrypted != p.encrypted {
 			behind = append(behind, render.InternalTLS)

@@ -30,7 +30,8 @@ func TestARetryChangesTheObjectsOfItsNodeAlone(t *testing.T) {
 	v.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"etl", "model"}}}
 	v.Spec.Entrypoint = v1alpha1.Entrypoint{Proto: "p.proto", Delivery: v1alpha1.DeliveryDirect,
 		Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: `syntax = "proto3";`}}}
-	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil), Traffic: true, Kept: true, Warm: true, Patient: true}
+	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil),
+		Abilities: v1alpha1.Abilities{Traffic: true, Kept: true, Warm: true, Patient: true}}
 	d := desired{version: v, live: true, plan: plan{with: with, settings: render.SettingsOf(with.Settings)}}
 	made := func() map[string]string {
 		items, err := d.items(cluster{serving: true, eventing: true}, observe.Config{Ready: true, Hash: "1"}, "key")
@@ -67,7 +68,7 @@ func TestServicesOfNodesStayWhileConfigValuesAreMissing(t *testing.T) {
 	v.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"etl"}}}
 	v.Spec.Entrypoint = v1alpha1.Entrypoint{Proto: "p.proto", Delivery: v1alpha1.DeliveryDirect,
 		Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: `syntax = "proto3";`}}}
-	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil), Traffic: true, Kept: true}
+	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil), Abilities: v1alpha1.Abilities{Traffic: true, Kept: true}}
 	d := desired{version: v, live: true, plan: plan{with: with, settings: render.SettingsOf(with.Settings)}}
 	frozen := func(config observe.Config) (names []string) {
 		items, err := d.items(cluster{serving: true, eventing: true}, config, "key")
@@ -91,7 +92,7 @@ func TestTheEntrypointIsWrittenAfterItsConfiguration(t *testing.T) {
 	v.Spec.Workflows = []v1alpha1.Workflow{{Name: "one", Entrypoint: "One", Sequential: []string{"etl"}}}
 	v.Spec.Entrypoint = v1alpha1.Entrypoint{Proto: "p.proto", Delivery: v1alpha1.DeliveryDirect,
 		Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: `syntax = "proto3";`}}}
-	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil), Traffic: true, Kept: true}
+	with := v1alpha1.StartedWith{EntrypointImage: "e", Settings: render.Record(nil), Abilities: v1alpha1.Abilities{Traffic: true, Kept: true}}
 	d := desired{version: v, plan: plan{with: with, settings: render.SettingsOf(with.Settings)}}
 	items, err := d.items(cluster{serving: true, eventing: true}, observe.Config{Ready: true}, "key")
 	require.NoError(t, err)

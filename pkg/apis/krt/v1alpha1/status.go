@@ -95,6 +95,20 @@ type StartedWith struct {
 	// QueueSecret is the Secret with the version's credentials for the queue; empty without durable delivery.
 	// +optional
 	QueueSecret string `json:"queueSecret,omitempty"`
+	// Abilities are what the version can do by the kn-krt that has started it.
+	Abilities `json:",inline"`
+	// Restart is spec.restart at that time.
+	// +optional
+	Restart string `json:"restart,omitempty"`
+	// FormerUntil is until when the Sequences from before a restart are kept, for work that continues after the client has
+	// its response. Empty unless a restart has replaced them.
+	// +optional
+	FormerUntil *metav1.Time `json:"formerUntil,omitempty"`
+}
+
+// Abilities are what the objects of a version have and can, by the kn-krt that has started it: an older one does not
+// know all of it.
+type Abilities struct {
 	// Traffic is whether the entrypoint can divide requests between the version and a canary. It cannot if an older
 	// kn-krt has started the version.
 	// +optional
@@ -122,13 +136,11 @@ type StartedWith struct {
 	// node is asked every second whether it is ready.
 	// +optional
 	Level int32 `json:"level,omitempty"`
-	// Restart is spec.restart at that time.
-	// +optional
-	Restart string `json:"restart,omitempty"`
-	// FormerUntil is until when the Sequences from before a restart are kept, for work that continues after the client has
-	// its response. Empty unless a restart has replaced them.
-	// +optional
-	FormerUntil *metav1.Time `json:"formerUntil,omitempty"`
+}
+
+// Latest is what a version can do that this kn-krt starts. Encrypted is the cluster's to say.
+func Latest() Abilities {
+	return Abilities{Traffic: true, Kept: true, Warm: true, Patient: true, Attempts: true, Level: Level}
 }
 
 // Address is where a version accepts events (Knative's Addressable).

@@ -1,7 +1,9 @@
 package v1alpha1_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -310,4 +312,24 @@ func TestFailedSince(t *testing.T) {
 			require.False(t, ok)
 		})
 	}
+}
+
+// A version that is started now has all that its objects can have.
+func TestLatestHasAllAbilities(t *testing.T) {
+	all := reflect.ValueOf(v1alpha1.Latest())
+	for i := range all.NumField() {
+		name := all.Type().Field(i).Name
+		require.Equal(t, name == "Encrypted", all.Field(i).IsZero(), name)
+	}
+}
+
+// What a version was started with is compared by its JSON: the order of fields must stay.
+func TestStartedWithKeepsItsForm(t *testing.T) {
+	text, err := json.Marshal(v1alpha1.StartedWith{
+		Settings: map[string]string{"a": "b"}, EntrypointImage: "e", Sequences: "s", StoreSecret: "x", QueueSecret: "q", Restart: "r",
+		Abilities: v1alpha1.Abilities{Traffic: true, Kept: true, Warm: true, Patient: true, Encrypted: true, Attempts: true, Level: 1},
+	})
+	require.NoError(t, err)
+	require.Equal(t, `{"settings":{"a":"b"},"entrypointImage":"e","sequences":"s","storeSecret":"x","queueSecret":"q","traffic":true,`+
+		`"kept":true,"warm":true,"patient":true,"encrypted":true,"attempts":true,"level":1,"restart":"r"}`, string(text))
 }
