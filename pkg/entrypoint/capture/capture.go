@@ -27,6 +27,9 @@ const (
 	// maxShows bounds the requests that are shown with their messages at a time: decoded, and
 	// as JSON, these take many times the bytes that are kept.
 	maxShows = 2
+	// maxAwaited bounds the requests with messages whose record has been replaced, while that of the work behind
+	// it is to follow. Of a queue's, another replica may have it, and then none follows here.
+	maxAwaited = 4096
 )
 
 // Capture keeps requests. It is a [record.Observer]; use [New].
@@ -40,6 +43,7 @@ type Capture struct {
 	shows chan struct{} // has one for each request that is being shown
 
 	requests map[string]*Request // inspected, by id
+	awaited  []string            // ids of requests of which only a further record was to come; some have it
 	oldest   list.List           // of *entry, the oldest message first
 	used     int                 // bytes of the messages
 	most     int
@@ -66,8 +70,8 @@ func (c *Capture) Observe(r *record.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := &c.slots[c.next%inspection.MaxRequests]
-	if s.inspected && !s.Continued { // else the record that follows has its messages
-		c.forget(s.ID)
+	if s.inspected {
+		c.replace(s)
 	}
 	steps, sends := s.Steps[:0], s.Sends[:0]
 	if cap(sends) > maxSends { // of a request that waited long for a busy node
@@ -85,6 +89,29 @@ func (c *Capture) Observe(r *record.Record) {
 		default: // it has not seen the one before yet
 		}
 	}
+}
+
+// replace forgets the messages of a record whose place another one gets, unless the record that follows has
+// them. The caller has locked c.mu.
+func (c *Capture) replace(s *slot) {
+	if !s.Continued {
+		c.forget(s.ID)
+		return
+	}
+	if c.requests[s.ID] == nil {
+		return
+	}
+	if c.awaited = append(c.awaited, s.ID); len(c.awaited) <= maxAwaited {
+		return
+	}
+	first := c.awaited[0]
+	c.awaited = c.awaited[1:]
+	for i := range c.slots {
+		if c.slots[i].inspected && c.slots[i].ID == first { // it has come
+			return
+		}
+	}
+	c.forget(first)
 }
 
 // Asked is the value of the metadata, or the header, by which a client asks for its request

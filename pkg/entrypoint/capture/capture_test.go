@@ -106,6 +106,28 @@ func TestWorkThatEndsLongBehindItsReply(t *testing.T) {
 	require.Zero(t, c.used)
 }
 
+// The record of the work behind a reply may be another replica's: then the messages do not stay for ever.
+func TestWorkThatEndsElsewhereIsForgotten(t *testing.T) {
+	c := New()
+	data, contract := all(t, `{"text":"in"}`), contract(t, Settings{})
+	const n = maxAwaited + 2*inspection.MaxRequests
+	for i := range n {
+		id := fmt.Sprint(i)
+		c.Begin(contract, id, []string{"etl"}).Input("t.All", data)
+		r := of(id, "etl")
+		r.Async, r.Continued = true, true
+		c.Observe(r)
+		if i == n-2 { // of the oldest that is still awaited
+			rest := of(fmt.Sprint(inspection.MaxRequests), "etl")
+			rest.Background = true
+			c.Observe(rest)
+		}
+	}
+	require.Len(t, c.requests, maxAwaited+inspection.MaxRequests)
+	require.Len(t, c.awaited, maxAwaited)
+	require.True(t, c.get(fmt.Sprint(inspection.MaxRequests)).Inspected)
+}
+
 func TestTheOutputOfAnExitIsTheResponse(t *testing.T) {
 	c := New()
 	k := c.Begin(contract(t, Settings{}), "a", []string{"etl"})
