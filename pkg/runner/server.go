@@ -182,6 +182,11 @@ func (s *server) serveEvent(w http.ResponseWriter, r *http.Request) {
 		c.stream.w, _ = w.(streamWriter)
 	}
 	out, buffer, err := s.node.process(c)
+	s.respond(w, c, out, buffer, err)
+}
+
+// respond writes what process has returned for c.
+func (s *server) respond(w http.ResponseWriter, c *HandlerContext, out *event.Event, buffer *[]byte, err error) {
 	switch {
 	case c.responded():
 		s.node.buffers.put(buffer)
