@@ -44,9 +44,13 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 	for _, p := range problems {
 		t.Logger.Warn("an annotation google.api.http is not served", "rpc", p.Method.FullName(), "error", p.Text)
 	}
+	direct, err := newUnary(&t)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve rpcs in JSON: %w", err)
+	}
 	services := make([]*vanguard.Service, len(list))
 	for i, service := range list {
-		services[i] = vanguard.NewServiceWithSchema(service, t.Handler,
+		services[i] = vanguard.NewServiceWithSchema(service, direct,
 			vanguard.WithTargetProtocols(vanguard.ProtocolConnect),
 			vanguard.WithTargetCodecs(vanguard.CodecProto),
 			vanguard.WithNoTargetCompression(),
@@ -63,6 +67,7 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot transcode for the web port: %w", err)
 	}
+	direct.transcoder = transcoder
 	streams := streaming(t.Schema.Entry())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		by, streamed, bare := protocolOf(r), streams[r.URL.Path], false
@@ -93,7 +98,7 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 			defer stream.close()
 			body.pinged, out = stream, stream
 		}
-		transcoder.ServeHTTP(out, r)
+		direct.serve(out, r, body)
 	}), nil
 }
 

@@ -34,6 +34,7 @@ type Transcoding struct {
 	before         []byte // comes before what is ahead
 	ahead          *mem.Reader
 	read, declared int64
+	failed         error          // why the body could not be read
 	message        *memory.Upload // nil for a request without a body
 	compression    compression
 	streams        bool // the rpc is a streaming one
@@ -78,6 +79,9 @@ func (d *Decoding) transcode(w http.ResponseWriter, r *http.Request, by record.P
 func (b *Transcoding) Read(p []byte) (int, error) {
 	if b.declared > b.most() {
 		return 0, b.tooLarge(fmt.Sprintf("the body has %d bytes", b.declared))
+	}
+	if b.failed != nil {
+		return 0, b.failed
 	}
 	if b.ahead == nil {
 		if err := b.receive(); err != nil {
@@ -124,6 +128,12 @@ func (b *Transcoding) receive() error {
 		b.envelop()
 	}
 	return err
+}
+
+// again has the body, which has been read, read once more.
+func (b *Transcoding) again(body []byte) {
+	_ = b.ahead.Close() // of memory
+	b.before, b.ahead = body, mem.BufferSlice{}.Reader()
 }
 
 // envelop puts an envelope before the body. As in a unary call, an empty body is an empty message.
