@@ -261,7 +261,9 @@ func (j *Journal) compact() {
 			live = appendRecord(live, keep, id, j.live[id])
 		}
 		// The highest id so far stays known, so that none is given twice.
-		live = appendRecord(live, forget, j.next-1, nil)
+		if last := j.next - 1; !j.keeps(last) {
+			live = appendRecord(live, forget, last, nil)
+		}
 	}
 	j.mu.Unlock()
 	if !due {
@@ -273,6 +275,12 @@ func (j *Journal) compact() {
 	}
 	_ = j.file.Close() // it has no name any more
 	j.file, j.size = file, int64(len(live))
+}
+
+// keeps reports whether something is kept under an id; j.mu is held.
+func (j *Journal) keeps(id uint64) bool {
+	_, live := j.live[id]
+	return live
 }
 
 // replace puts a file with that content in the place of another one.

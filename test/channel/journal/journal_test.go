@@ -109,6 +109,29 @@ func TestForgottenBytesAreGivenBack(t *testing.T) {
 	require.Greater(t, next[0], last, "no id is given twice")
 }
 
+// What is written again has all that is kept, also what was kept last.
+func TestWrittenAgainHasTheLatest(t *testing.T) {
+	path, copied := filepath.Join(t.TempDir(), "journal"), filepath.Join(t.TempDir(), "copy")
+	j, _, err := open(path, 64<<10)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = j.Close() })
+	var all []uint64
+	for i := range 100 { // it is written again after each 16 or so, before the next one is
+		ids, err := j.Keep(bytes.Repeat([]byte{byte(i)}, 4<<10))
+		require.NoError(t, err)
+		if all = append(all, ids[0]); i < 2 {
+			continue
+		}
+		j.Forget(all[i-2])
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(copied, content, 0o600))
+		of, kept := opened(t, copied)
+		require.Subset(t, slices.Collect(maps.Keys(kept)), all[i-1:])
+		require.NoError(t, of.Close())
+	}
+}
+
 // A disk without room refuses one payload, and takes the next that fits.
 func TestAFullDiskIsReported(t *testing.T) {
 	j, _ := opened(t, filepath.Join(t.TempDir(), "journal"))
