@@ -41,7 +41,9 @@ func TestStoredEventsSurviveKills(t *testing.T) {
 	p := newPlace(t)
 	p.Install()
 	p.InstallChannel()
-	p.Set("config-krt", "krt-system", "channel-template", namespace.ChannelTemplate)
+	// Besides, they repeat, hold back, refuse and hide events as brokers on a network do.
+	const faults = "spec: {faults: {repeat: 2, holdBack: 10, refuse: 2, hide: 2}}\n"
+	p.Set("config-krt", "krt-system", "channel-template", namespace.ChannelTemplate+faults)
 	s := p.keep(victim{channels, "krt-test-channel", client.MatchingLabels{"app": "test-channel"}}, nil)
 	t.Logf("dead letters of the channels: at least %d", s.dead)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
-	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/runner/clip"
@@ -155,16 +153,6 @@ func refused(err error) bool {
 		errors.As(err, new(*typeError))
 }
 
-// newReplicas returns the transport for other replicas. Each body has a connection of its
-// own: one that is closed meanwhile could not be sent again.
-func newReplicas() *http.Transport {
-	dialer := net.Dialer{Timeout: time.Second}
-	return &http.Transport{
-		DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
-		ExpectContinueTimeout: continueTime,
-	}
-}
-
 // ErrNotSent says that no connection could be made, so that nothing has been sent.
 var ErrNotSent = errors.New("the replica accepts no connection")
 
@@ -179,12 +167,13 @@ func (s *Sender) ForwardStream(ctx context.Context, to *url.URL, header http.Hea
 	}
 	req.Header = header
 	req.Header.Set("Expect", "100-continue")
-	res, err := s.replicas.RoundTrip(req)
-	switch {
-	case httpclient.DialFailed(err) && ctx.Err() == nil:
-		return 0, fmt.Errorf("%w: %w", ErrNotSent, err)
-	case err != nil:
-		return 0, err
-	}
-	return res.StatusCode, res.Body.Close()
+	err = s.replicas.reach(ctx, to.Host, func() error {
+		res, err := s.replicas.RoundTrip(req)
+		if err != nil {
+			return err
+		}
+		status = res.StatusCode
+		return res.Body.Close()
+	})
+	return status, err
 }

@@ -59,9 +59,9 @@ type Near = httpclient.Near
 // Sender makes the deliveries of an entrypoint, which share its connections.
 type Sender struct {
 	*exchange
-	// pods is for shortcuts, replicas for streams that belong to other entrypoints.
+	// pods is for shortcuts, replicas for what belongs to other entrypoints.
 	pods     *exchange
-	replicas *http.Transport
+	replicas *replicas
 	source   func(node string) string
 	log      *slog.Logger
 	mu       sync.Mutex
@@ -88,13 +88,15 @@ func (s *Sender) Close() {
 	s.pods.client.Close()
 }
 
-// Forward posts data with the given header, once. It frees nothing.
+// Forward posts data with the given header to another replica, once. It frees nothing. The error may be [ErrNotSent].
 func (s *Sender) Forward(ctx context.Context, to *url.URL, header http.Header, data mem.Buffer) error {
-	response, err := s.postWith(ctx, to, header, &Parcel{Data: data}, &send{})
-	if response != nil {
-		response.Data.Free()
-	}
-	return err
+	return s.replicas.reach(ctx, to.Host, func() error {
+		response, err := s.postWith(ctx, to, header, &Parcel{Data: data}, &send{})
+		if response != nil {
+			response.Data.Free()
+		}
+		return err
+	})
 }
 
 // podsOf returns x for the pods of a node: nobody else who may have the address of one gets an event.
