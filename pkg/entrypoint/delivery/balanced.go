@@ -48,7 +48,7 @@ func (b *balanced) post(ctx context.Context, p *Parcel, made *send) (response *P
 		}
 		response, err = b.exchange.post(ctx, pod.URL, p, made)
 		end := endOf(err)
-		if ctx.Err() != nil { // not because of the pod
+		if ctx.Err() != nil && !errors.Is(context.Cause(ctx), ErrSilent) { // not because of the pod
 			end = pods.Responded
 		}
 		pod.Done(end, err)

@@ -150,6 +150,10 @@ func (n *Node) Call(ctx context.Context, p *Parcel) (response *Parcel, reported 
 // Retried counts a retry.
 func (n *Node) Retried() { n.retried() }
 
+// ErrSilent is the cause of the end of a [Node.Call]'s context if whoever should have ended the call has not: its machine,
+// or that of what is in between, is lost.
+var ErrSilent = errors.New("no response")
+
 // Again is what an error of [Node.Call] means for the event.
 type Again int
 

@@ -110,6 +110,7 @@ func (s *Sender) podsOf(node string, x *exchange) *exchange {
 type exchange struct {
 	client  *httpclient.Client
 	peer    *httpclient.Peer // nil: whoever is at an address
+	known   bool             // by connections that have been made before alone
 	pool    *memory.Pool
 	limit   int64 // bytes of a response's data
 	retry   Retry
@@ -159,7 +160,7 @@ func (x *exchange) post(ctx context.Context, address *url.URL, p *Parcel, s *sen
 
 // postWith posts p's data with the given header to address; see post.
 func (x *exchange) postWith(ctx context.Context, address *url.URL, header http.Header, p *Parcel, s *send) (*Parcel, error) {
-	body := httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent, Peer: x.peer, Whole: !s.streaming.accepts()}
+	body := httpclient.Body{Data: p.Data.ReadOnlyData(), Sent: p.Sent, Peer: x.peer, Known: x.known, Whole: !s.streaming.accepts()}
 	res, err := x.client.Post(ctx, address, header, body)
 	if err != nil {
 		return nil, err

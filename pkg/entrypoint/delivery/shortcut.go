@@ -26,6 +26,7 @@ type shortcut struct {
 	address *url.URL
 	log     *slog.Logger
 	shut    atomic.Int64 // until when it is not used, Unix time in ns; 0: it is open
+	busy    atomic.Int64 // until when no new connections are made, Unix time in ns
 }
 
 // open reports whether the shortcut is to be tried. One that has not been used
@@ -40,9 +41,12 @@ func (s *shortcut) open() bool {
 }
 
 // post posts p to the pod; see [exchange.post]. It reports false if no connection
-// could be made, so that p can go another way.
+// could be made, so that p can go another way. The connections of a pod that was too busy to name itself
+// on a new one serve on: for a while there are no other ones.
 func (s *shortcut) post(ctx context.Context, p *Parcel, made *send) (response *Parcel, sent bool, err error) {
-	response, err = s.exchange.post(ctx, s.address, p, made)
+	x := *s.exchange
+	x.known = time.Now().UnixNano() < s.busy.Load()
+	response, err = x.post(ctx, s.address, p, made)
 	switch {
 	case !httpclient.DialFailed(err):
 		if s.shut.Load() != 0 && s.shut.Swap(0) != 0 {
@@ -51,6 +55,11 @@ func (s *shortcut) post(ctx context.Context, p *Parcel, made *send) (response *P
 		return response, true, err
 	case ctx.Err() != nil: // not because of the pod
 		return nil, true, err
+	case x.known:
+		return nil, false, err
+	case httpclient.Busy(err):
+		s.busy.Store(time.Now().Add(shortcutPause).UnixNano())
+		return nil, false, err
 	}
 	s.client.Forget(s.address.Host) // their pod is about to end
 	if s.shut.Swap(time.Now().Add(shortcutPause).UnixNano()) == 0 {

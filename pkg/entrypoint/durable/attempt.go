@@ -17,9 +17,6 @@ var errLater = errors.New("the node does not accept the event now")
 // graceTime is how much longer than the node's own time a response is waited for.
 const graceTime = 5 * time.Second
 
-// errSilent says that whoever should have ended the call has not: its machine, or that of what is in between, is lost.
-var errSilent = errors.New("no response")
-
 // try calls the node until a response is final or the retries are used up. While it is tried
 // again nobody else gets the event.
 func (w *work) try() (out *delivery.Parcel, reported event.Steps, err error) {
@@ -64,12 +61,12 @@ func (w *work) attempt() (out *delivery.Parcel, reported event.Steps, err error)
 	ctx, cancel := w.ctx, context.CancelFunc(func() {})
 	limit := time.Duration(w.workflow.Steps[w.name.Index].TimeoutSeconds) * time.Second
 	if limit > 0 {
-		ctx, cancel = context.WithTimeoutCause(w.ctx, limit+graceTime, errSilent)
+		ctx, cancel = context.WithTimeoutCause(w.ctx, limit+graceTime, delivery.ErrSilent)
 	}
 	defer cancel()
 	out, reported, err = w.node.Call(ctx, &delivery.Parcel{Event: w.outgoing(), Data: w.data})
-	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
-		err = fmt.Errorf("%w within the %s that a call of it may take", errSilent, limit)
+	if err != nil && errors.Is(context.Cause(ctx), delivery.ErrSilent) {
+		err = fmt.Errorf("%w within the %s that a call of it may take", delivery.ErrSilent, limit)
 	}
 	return out, reported, err
 }

@@ -97,6 +97,8 @@ type Body struct {
 	Sent func()
 	// Peer alone may get it; nil: whoever is at the address. All requests to a host have the same one.
 	Peer *Peer
+	// Known says that it is posted over a connection that has been made before, or not at all.
+	Known bool
 	// Whole says that the response is of use only as a whole, not while it is being written.
 	Whole bool
 }
@@ -118,7 +120,7 @@ func (c *Client) Post(ctx context.Context, address *url.URL, header http.Header,
 
 // postPlain is Post by a connection without TLS.
 func (c *Client) postPlain(ctx context.Context, address *url.URL, header http.Header, out Body) (*http.Response, error) {
-	conn, err := c.connect(ctx, address, out.Peer)
+	conn, err := c.connect(ctx, address, out)
 	if err != nil {
 		return nil, err
 	}
@@ -161,12 +163,18 @@ func (c *Client) postSecure(ctx context.Context, address *url.URL, header http.H
 	return c.secure.RoundTrip(req)
 }
 
+// errNoneKnown is why nothing is posted that must go over a connection that has been made before.
+var errNoneKnown = errors.New("no connection is idle, and none is to be made now")
+
 // connect returns an idle connection, or a new one, to the peer unless that is nil.
-func (c *Client) connect(ctx context.Context, address *url.URL, peer *Peer) (*connection, error) {
+func (c *Client) connect(ctx context.Context, address *url.URL, out Body) (*connection, error) {
 	if idle := c.idle.get(address.Host); idle != nil {
 		return idle, nil
 	}
-	host := address.Host
+	if out.Known {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errNoneKnown}
+	}
+	peer, host := out.Peer, address.Host
 	if c.near != nil {
 		if conn, err := c.near.Dial(host); conn != nil || err != nil {
 			return near(conn, err)
