@@ -46,9 +46,9 @@ func (w *work) settle(v verdict) {
 	w.acknowledge(v.stays)
 }
 
-// acknowledge tells the server that the event is done. A connection that is lost is waited for. A
-// server that has not responded may have been told: told again and again, one that is slow would
-// become slower. So the event is known as done, should it be delivered again.
+// acknowledge tells the server that the event is done. Where the connection is lost it is told again over
+// the next one. A server that does not respond over one that stays may have been told: told again and again,
+// one that is slow would become slower. So the event is known as done, should it be delivered again.
 func (w *work) acknowledge(stays bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), ackTime)
 	defer cancel()
@@ -64,7 +64,7 @@ func (w *work) acknowledge(stays bool) {
 		if err == nil {
 			return
 		}
-		if w.client.Connected() || ctx.Err() != nil || w.working.Err() != nil {
+		if !gone(changed) && w.client.Connected() || ctx.Err() != nil || w.working.Err() != nil {
 			w.finished.add(w.message.Load(), !stays)
 			w.log.Warn("the queue has not confirmed that an event is done; it may be delivered again",
 				"workflow", w.name.Workflow, "node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)
@@ -75,5 +75,15 @@ func (w *work) acknowledge(stays bool) {
 		case <-ctx.Done():
 		case <-w.working.Done():
 		}
+	}
+}
+
+// gone reports whether a channel is closed.
+func gone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

@@ -63,6 +63,9 @@ type Client struct {
 	consumers sync.Map
 	change    sync.Mutex
 	changed   chan struct{} // closed when the connection is made again
+	// link ends when the connection is lost, guarded by change.
+	link   context.Context
+	unlink context.CancelCauseFunc
 }
 
 // Connect returns a client, which connects in the background and again whenever the
@@ -80,6 +83,7 @@ func Connect(s queue.Settings, o Options) (*Client, error) {
 		o.Logger = slog.Default()
 	}
 	c := &Client{settings: s, options: o, log: o.Logger.With("queue", redacted(s.URL)), changed: make(chan struct{})}
+	c.link, c.unlink = context.WithCancelCause(context.Background())
 	credentials, err := credentials(s.Credentials)
 	if o.Files != nil {
 		credentials, err = inMemory(o.Files)
@@ -115,6 +119,7 @@ func (c *Client) connection() []nats.Option {
 		}),
 		nats.ReconnectBufSize(-1), nats.PingInterval(pingTime), nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.lost()
 			if err != nil {
 				c.log.Warn("the connection to the queue is lost", "error", err)
 			}
@@ -138,6 +143,14 @@ func (c *Client) connected() {
 	c.changed = make(chan struct{})
 }
 
+// lost ends what was asked over the connection: there will be no response.
+func (c *Client) lost() {
+	c.change.Lock()
+	defer c.change.Unlock()
+	c.unlink(errLost)
+	c.link, c.unlink = context.WithCancelCause(context.Background())
+}
+
 // Changed is closed when the connection is made, the next time.
 func (c *Client) Changed() <-chan struct{} {
 	c.change.Lock()
@@ -157,9 +170,22 @@ func (c *Client) Close() {
 	c.conn.Close()
 }
 
-// call bounds one exchange with the server.
-func call(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, callTime)
+// errLost is why an exchange has ended that the server may have done its part of, or not.
+var errLost = errors.New("the connection to it was lost before it responded")
+
+// call bounds one exchange with the server: by a time, and by the connection.
+func (c *Client) call(ctx context.Context) (context.Context, context.CancelFunc) {
+	c.change.Lock()
+	link := c.link
+	c.change.Unlock()
+	ctx, lose := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(link, func() { lose(context.Cause(link)) })
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	return ctx, func() {
+		stop()
+		cancel()
+		lose(nil)
+	}
 }
 
 // redacted returns urls without users and passwords.

@@ -36,6 +36,7 @@ type Received struct {
 	Bytes int64
 
 	msg jetstream.Msg
+	of  *Client
 }
 
 // Fetch passes events of a step to each as they come: at most the given number, of about the given size in bytes
@@ -56,13 +57,13 @@ func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, eac
 		// before: the client would listen no more, and get none of them (NATS 2.15).
 		events, bound = min(events, replicatedBatch), nil
 	}
-	got, err := fetch(ctx, changed, each, func(o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
+	got, err := c.fetch(ctx, changed, each, func(o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
 		return consumer.Fetch(events, append(o, bound...)...)
 	})
 	if got == 0 && err == nil && time.Since(begin) < fetchTime/2 {
 		// The next event is larger than what the server may send: it has said so at once, and gives
 		// none behind it either.
-		_, err = fetch(ctx, changed, each, func(o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
+		_, err = c.fetch(ctx, changed, each, func(o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
 			return consumer.Fetch(1, o...)
 		})
 	}
@@ -71,7 +72,7 @@ func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, eac
 
 // fetch passes the events of a batch to each, and counts them. It ends the batch when the connection
 // has changed.
-func fetch(
+func (c *Client) fetch(
 	ctx context.Context, changed <-chan struct{}, each func(*Received), begin func(...jetstream.FetchOpt) (jetstream.MessageBatch, error),
 ) (got int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -86,7 +87,7 @@ func fetch(
 			if !more {
 				return got, batch.Error()
 			}
-			if r := received(m); r != nil {
+			if r := c.received(m); r != nil {
 				got++
 				each(r)
 			}
@@ -103,7 +104,7 @@ func (c *Client) find(ctx context.Context, s queue.Step) (jetstream.Consumer, er
 	if known, ok := c.consumers.Load(s.Consumer()); ok {
 		return known.(jetstream.Consumer), nil
 	}
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	found, err := c.js.Consumer(ctx, c.settings.Stream, s.Consumer())
 	if err == nil {
@@ -113,14 +114,14 @@ func (c *Client) find(ctx context.Context, s queue.Step) (jetstream.Consumer, er
 }
 
 // received returns m as it is passed on; nil if it does not come from a stream.
-func received(m jetstream.Msg) *Received {
+func (c *Client) received(m jetstream.Msg) *Received {
 	about, err := m.Metadata()
 	if err != nil {
 		return nil
 	}
 	header := httpHeader(m.Headers())
 	return &Received{
-		Header: header, Data: m.Data(), msg: m, Bytes: int64(len(m.Data())) + 2*headerBytes(header), // as they came, and as they were read
+		Header: header, Data: m.Data(), msg: m, of: c, Bytes: int64(len(m.Data())) + 2*headerBytes(header), // as they came, and as they were read
 		Sequence: about.Sequence.Stream, Delivered: int(min(about.NumDelivered, 1<<30)), Published: about.Timestamp,
 	}
 }
@@ -151,9 +152,9 @@ func missing(err error) error {
 
 // Ack has the server remove the event, and returns when it has.
 func (r *Received) Ack(ctx context.Context) error {
-	ctx, cancel := call(ctx)
+	ctx, cancel := r.of.call(ctx)
 	defer cancel()
-	return worded(r.msg.DoubleAck(ctx))
+	return ended(ctx, r.msg.DoubleAck(ctx))
 }
 
 // Done is Ack that does not wait for the server.

@@ -24,14 +24,14 @@ const codeNeverExpires jetstream.ErrorCode = 10166
 // correlation id, and returns once it is kept. It is for whoever gets an event of the request should this
 // process die, and goes by itself after a time, where the server can do that (NATS 2.11).
 func (c *Client) Mark(ctx context.Context, workflow, correlation string, header http.Header, keep time.Duration) error {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	publish := func(o ...jetstream.PublishOpt) error {
 		of := nats.Header(header.Clone())
 		of[headerExpectedFor] = []string{c.settings.Stream}
 		m := &nats.Msg{Subject: c.mark(workflow, correlation), Header: of}
 		_, err := c.js.PublishMsg(ctx, m, append(o, jetstream.WithRetryAttempts(0))...)
-		return published(worded(err))
+		return published(ended(ctx, err))
 	}
 	if c.expires() {
 		err := publish(jetstream.WithMsgTTL(max(keep.Truncate(time.Second), time.Second)))
@@ -45,7 +45,7 @@ func (c *Client) Mark(ctx context.Context, workflow, correlation string, header 
 
 // Marked returns what was kept last by [Client.Mark]; nil: nothing.
 func (c *Client) Marked(ctx context.Context, workflow, correlation string) (http.Header, error) {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	stream, err := c.js.Stream(ctx, c.settings.Stream)
 	if err != nil {
@@ -63,7 +63,7 @@ func (c *Client) Marked(ctx context.Context, workflow, correlation string) (http
 
 // Unmark has the server forget what [Client.Mark] has had it keep.
 func (c *Client) Unmark(ctx context.Context, workflow, correlation string) error {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	stream, err := c.js.Stream(ctx, c.settings.Stream)
 	if err != nil {

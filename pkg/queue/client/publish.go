@@ -57,7 +57,7 @@ var errAway = errors.New("there is no connection to it now")
 // Publish has the server store m, and returns once it has: within a second, or with an
 // error. Those of package queue say why it is not stored, all others that nobody knows.
 func (c *Client) Publish(ctx context.Context, m Message) error {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	header := make(nats.Header, len(m.Header)+2)
 	for name, values := range m.Header {
@@ -67,7 +67,15 @@ func (c *Client) Publish(ctx context.Context, m Message) error {
 	_, err := c.js.PublishMsg(ctx, &nats.Msg{
 		Subject: queue.Subject(c.options.Namespace, c.options.Version, m.Step), Header: header, Data: m.Data,
 	}, jetstream.WithRetryAttempts(0))
-	return published(worded(err))
+	return published(ended(ctx, err))
+}
+
+// ended returns the error of an exchange, within ctx of [Client.call], in our words.
+func ended(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errLost) {
+		return errLost
+	}
+	return worded(err)
 }
 
 // worded returns err in our words.

@@ -22,7 +22,7 @@ const (
 
 // Bytes is how many bytes wait in the stream.
 func (c *Client) Bytes(ctx context.Context) (waiting int64, err error) {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	s, err := c.js.Stream(ctx, c.settings.Stream)
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *Client) Room() (most, reserve int64) {
 // Status reports what the stream holds. With oldest it says of each step when the oldest of
 // its events was published, for which the server sends that event.
 func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) {
-	bounded, cancel := call(ctx)
+	bounded, cancel := c.call(ctx)
 	stream, err := c.js.Stream(bounded, c.settings.Stream)
 	cancel()
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) 
 
 // oldest sets when the oldest event of a step was published.
 func (c *Client) oldest(ctx context.Context, stream jetstream.Stream, s *queue.StepStatus) error {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	subject := queue.Subject(c.options.Namespace, c.options.Version, s.Step())
 	m, err := stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
@@ -155,7 +155,7 @@ func (c *Client) Streams(ctx context.Context) (all []queue.Status, err error) {
 // Find reports on a version's stream, without its steps; nil: there is none. What its consumers have left is
 // what counts: the stream may also have events that are done (see [Client.Sweep]), and marks.
 func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.Status, error) {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	s, err := c.js.Stream(ctx, queue.Stream(namespace, version))
 	switch {
@@ -180,7 +180,7 @@ func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.St
 
 // Delete removes a version's stream and all that waits in it. One that does not exist is no error.
 func (c *Client) Delete(ctx context.Context, namespace, version string) error {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	err := c.js.DeleteStream(ctx, queue.Stream(namespace, version))
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -56,7 +56,7 @@ func (c *Client) Ensure(ctx context.Context) error {
 		return fmt.Errorf("cannot set the stream %s up: %w", c.settings.Stream, published(worded(err)))
 	}
 	for _, s := range c.options.Steps {
-		bounded, cancel := call(ctx)
+		bounded, cancel := c.call(ctx)
 		_, err := c.js.CreateOrUpdateConsumer(bounded, c.settings.Stream, c.consumer(s))
 		cancel()
 		if err != nil {
@@ -70,7 +70,7 @@ func (c *Client) Ensure(ctx context.Context) error {
 // ensureStream makes the stream, or changes what of it is set otherwise. What another
 // release has set besides stays.
 func (c *Client) ensureStream(ctx context.Context) error {
-	bounded, cancel := call(ctx)
+	bounded, cancel := c.call(ctx)
 	defer cancel()
 	want := c.stream()
 	found, err := c.js.Stream(bounded, want.Name)

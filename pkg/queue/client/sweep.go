@@ -15,7 +15,7 @@ import (
 // ever get it, and it would take room. Servers of a cluster do the same by themselves. It also removes marks, if
 // there is nothing but marks.
 func (c *Client) Sweep(ctx context.Context) error {
-	bounded, cancel := call(ctx)
+	bounded, cancel := c.call(ctx)
 	stream, err := c.js.Stream(bounded, c.settings.Stream)
 	cancel()
 	if err != nil {
@@ -25,7 +25,7 @@ func (c *Client) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bounded, cancel = call(ctx)
+	bounded, cancel = c.call(ctx)
 	defer cancel()
 	info, err := stream.Info(bounded) // after the consumers: it cannot be behind them
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *Client) Sweep(ctx context.Context) error {
 // of them has ended the work before the other one made its mark. What the stream has does not change while that is found
 // out, or the marks stay until the next time.
 func (c *Client) sweepMarks(ctx context.Context, stream jetstream.Stream) error {
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	all := queue.Mark(c.options.Namespace, c.options.Version, "*", "*")
 	begin, err := stream.Info(ctx, jetstream.WithSubjectFilter(all))
@@ -82,7 +82,7 @@ func (c *Client) sweep(ctx context.Context, stream jetstream.Stream, of *jetstre
 	if state.Msgs == 0 || done < state.FirstSeq || of.Delivered.Stream > state.LastSeq {
 		return nil
 	}
-	ctx, cancel := call(ctx)
+	ctx, cancel := c.call(ctx)
 	defer cancel()
 	step, _ := queue.ParseConsumer(of.Name)
 	subject := queue.Subject(c.options.Namespace, c.options.Version, step)
