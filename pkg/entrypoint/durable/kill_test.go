@@ -103,12 +103,18 @@ func (k *killed) replica() *replica {
 	return k.replicas[rand.IntN(len(k.replicas))]
 }
 
-// send calls try until it has succeeded as often as events are to be sent, KRT_DURABLE_EVENTS or usual, and not longer
+// events is how many a test sends: KRT_DURABLE_EVENTS, or what is usual.
+func events(usual int) int {
+	if n, err := strconv.Atoi(os.Getenv("KRT_DURABLE_EVENTS")); err == nil {
+		return n
+	}
+	return usual
+}
+
+// send calls try until it has succeeded as often as there are [events], and not longer
 // than the time of the test allows. It returns how often it has.
 func (k *killed) send(t *testing.T, usual int, try func(text string) bool) int {
-	if n, err := strconv.Atoi(os.Getenv("KRT_DURABLE_EVENTS")); err == nil {
-		usual = n
-	}
+	usual = events(usual)
 	last, limited := t.Deadline()
 	last = last.Add(-patient * 5 / 4)
 	var sending sync.WaitGroup
@@ -143,7 +149,7 @@ func TestKills(t *testing.T) {
 	var mu sync.Mutex
 	accepted := map[string]string{}
 	begin := time.Now()
-	events := k.send(t, 200, func(text string) bool {
+	sent := k.send(t, 200, func(text string) bool {
 		id, status := k.replica().async(text)
 		if status != http.StatusAccepted {
 			return false
@@ -163,7 +169,7 @@ func TestKills(t *testing.T) {
 		}
 		return n
 	}
-	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), events)
+	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), sent)
 	k.replicas[0].empty()
 	for id, text := range accepted {
 		if l := k.letters.find(letter.Result, id); l.Status == nil {
@@ -171,7 +177,7 @@ func TestKills(t *testing.T) {
 		}
 	}
 	t.Logf("%d events, 3 steps: lost 0, %d repeated steps, %d dead letters, sent in %s, done in %s; ended at once: %v",
-		events, k.repeats(slices.Collect(maps.Values(accepted))), k.letters.count(letter.Dead), took.Round(time.Millisecond),
+		sent, k.repeats(slices.Collect(maps.Values(accepted))), k.letters.count(letter.Dead), took.Round(time.Millisecond),
 		time.Since(begin).Round(time.Millisecond), k.kills)
 }
 
@@ -194,7 +200,7 @@ func TestKillsBehindEarlyReplies(t *testing.T) {
 	var promised []string
 	failed := 0
 	begin := time.Now()
-	events := k.send(t, 100, func(text string) bool {
+	sent := k.send(t, 100, func(text string) bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		got, err := k.replica().call(ctx, text)
@@ -216,8 +222,8 @@ func TestKillsBehindEarlyReplies(t *testing.T) {
 		}
 		return n
 	}
-	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), events)
+	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), sent)
 	k.replicas[0].empty()
 	t.Logf("%d early replies, 3 steps: lost 0, %d repeated steps, %d dead letters, %d calls failed, done in %s; ended at once: %v",
-		events, k.repeats(promised), k.letters.count(letter.Dead), failed, time.Since(begin).Round(time.Millisecond), k.kills)
+		sent, k.repeats(promised), k.letters.count(letter.Dead), failed, time.Since(begin).Round(time.Millisecond), k.kills)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +48,8 @@ func leads(t *testing.T, urls string, all []*servers.Child) (leader, other *serv
 }
 
 // With three servers and three replicas of the stream, what was accepted is done while one of them is killed and
-// away: the one that leads the stream, another one, and the next one that leads it.
+// away: the one that leads the stream, another one, and the next one that leads it. KRT_DURABLE_EVENTS is how many
+// events there are.
 func TestServerOfThreeIsKilled(t *testing.T) {
 	all := servers.NewCluster(t, 3)
 	var urls []string
@@ -87,13 +89,17 @@ func TestServerOfThreeIsKilled(t *testing.T) {
 			killed = other
 		}
 		var sending sync.WaitGroup
-		for j := range 80 {
+		var next atomic.Int64
+		for i := range 80 {
 			sending.Go(func() {
-				for try := 0; !send(replicas[j%2], fmt.Sprintf("%d-%d-%d", round, j, try)); try++ {
-					time.Sleep(10 * time.Millisecond) // as producers do
+				for n := next.Add(1); n <= int64(events(240)/3); n = next.Add(1) {
+					for try := 0; !send(replicas[i%2], fmt.Sprintf("%d-%d-%d", round, n, try)); try++ {
+						time.Sleep(10 * time.Millisecond) // as producers do
+					}
 				}
 			})
 		}
+		require.Eventually(t, func() bool { return next.Load() > int64(events(240)/3)/4 }, patient, time.Millisecond)
 		killed.Kill()
 		sending.Wait()
 		require.Eventually(t, func() bool {

@@ -136,6 +136,32 @@ func TestLargeEventIsFetched(t *testing.T) {
 	require.Equal(t, sizes, got)
 }
 
+// Of a stream on several servers, so many are fetched at once as would have the size if each were as large as one may be.
+func TestReplicatedFetchIsBounded(t *testing.T) {
+	o := jetstream.Options(t.TempDir(), -1)
+	o.MaxPayload = 1 << 20
+	s := jetstream.Start(t, o)
+	one := ensured(t, queue.Settings{URL: s.ClientURL()})
+	c := connect(t, queue.Settings{URL: s.ClientURL(), Replicas: 3}) // which finds the stream as it is
+	for i := range 10 {
+		require.NoError(t, one.Publish(t.Context(), message(first, fmt.Sprint(i), "x")))
+	}
+	for bytes, want := range map[int]int{1 << 10: 1, 2<<20 + 1: 2, 100 << 20: 4} {
+		got := 0
+		eventually(t, func() error {
+			return errors.Join(c.Fetch(t.Context(), first, 16, bytes, func(*client.Received) { got++ }), some(got))
+		})
+		require.Equal(t, want, got, "of %d bytes", bytes)
+	}
+}
+
+func some(got int) error {
+	if got == 0 {
+		return errors.New("no event")
+	}
+	return nil
+}
+
 func TestEnsureChangesWhatIsSetOtherwise(t *testing.T) {
 	s := jetstream.Start(t, jetstream.Options(t.TempDir(), -1))
 	old := ensured(t, queue.Settings{URL: s.ClientURL(), MaxBytes: 1 << 20}, func(o *client.Options) {
