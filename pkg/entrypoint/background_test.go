@@ -130,7 +130,7 @@ func TestTheBackgroundTimeoutEndsTheWork(t *testing.T) {
 	require.NoError(t, err)
 	<-ended
 	f.awaitIdle()
-	require.Contains(t, l.String(), "the work after the response failed")
+	require.Contains(t, l.String(), "the work after the response failed; nothing is kept of it")
 	require.Contains(t, l.String(), "has not ended within 50ms, the background timeout")
 }
 

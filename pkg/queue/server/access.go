@@ -36,6 +36,9 @@ type access struct {
 	// ready is closed once what has been kept is read: before that, nobody gets in.
 	ready chan struct{}
 
+	// early has those who are refused before that logged once: they come again and again.
+	early sync.Once
+
 	// open serialises how accounts are made.
 	open sync.Mutex
 }
@@ -62,6 +65,10 @@ func (a *access) Check(c nats.ClientAuthentication) bool {
 	select {
 	case <-a.ready:
 	case <-time.After(authTime * time.Second):
+		a.early.Do(func() {
+			a.log.Warn("clients are refused until what has been kept is read, of which only the first is logged",
+				"address", fmt.Sprint(c.RemoteAddress()), "client", clip.Text(c.GetOpts().Name, maxName), "waited", authTime*time.Second)
+		})
 		return false
 	}
 	h, err := a.holder(c.GetOpts().Token)
