@@ -87,7 +87,7 @@ func (r *request) deliver() {
 			r.rest.fail(failed)
 			r.replayed.Stay()
 			if r.Detached() && !r.async {
-				r.warn(r.afterResponse(), "error", failed.GetMessage())
+				r.warn(failure.Behind(r.route.queued, r.route.Address != "", r.Bury), "error", failed.GetMessage())
 			}
 		}
 	case last != nil:
@@ -103,19 +103,6 @@ func (r *request) deliver() {
 	default:
 		r.awaitReply()
 	}
-}
-
-// afterResponse says what it means that the delivery has failed although there has been a response.
-func (r *request) afterResponse() string {
-	switch {
-	case r.route.queued:
-		return "the queue has not confirmed an event to which the client has an early reply; if it has the event, the work goes on"
-	case r.route.Address != "":
-		return "the channel has not accepted an event to which the client has an early reply; if it has the event, the work goes on"
-	case r.Bury:
-		return "the work after the response failed; its event becomes a dead letter"
-	}
-	return "the work after the response failed; nothing is kept of it"
 }
 
 // awaitReply notes that the delivery has ended without a response, so that it has come, or will, at the reply

@@ -40,9 +40,9 @@ type Received struct {
 }
 
 // Fetch passes events of a step to each as they come: at most the given number, of about the given size in bytes
-// together; one alone may be larger. Of a stream on several servers they are few: so many as have that size if each is
-// as large as one may be. It returns when it has had them, when there were no more for some seconds, when the connection is made again, or when ctx is
-// done. The error is [queue.ErrMissing] if the consumer or its stream is gone.
+// together; one alone may be larger. Of a stream on several servers they are few: as many as have that size if each
+// is as large as one may be. It returns when it has had them, when there were no more for some seconds, when the
+// connection is made again, or when ctx is done. The error is [queue.ErrMissing] if the consumer or its stream is gone.
 func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, each func(*Received)) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime+callTime)
 	defer cancel()
