@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	nats "github.com/nats-io/nats-server/v2/server"
 
@@ -17,9 +16,9 @@ import (
 	"krt.dev/kn-krt/pkg/runner/clip"
 )
 
-// authTime is how long a client may take to show its credential, in seconds, and how long
-// it waits at most while the queue reads what it has kept.
-const authTime = 60
+// authTime is how long a client may take to show its credential, in seconds: until then, one without
+// any keeps a connection from others.
+const authTime = 5
 
 // maxStreams is how many streams a version may have: its own, and none besides.
 const maxStreams = 1
@@ -33,11 +32,6 @@ type access struct {
 	keys   *credential.Keyring
 	log    *slog.Logger
 	server *nats.Server
-	// ready is closed once what has been kept is read: before that, nobody gets in.
-	ready chan struct{}
-
-	// early has those who are refused before that logged once: they come again and again.
-	early sync.Once
 
 	// open serialises how accounts are made.
 	open sync.Mutex
@@ -48,7 +42,7 @@ func newAccess(folder string, log *slog.Logger) (*access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the keys of credentials: %w", err)
 	}
-	return &access{keys: keys, log: log, ready: make(chan struct{})}, nil
+	return &access{keys: keys, log: log}, nil
 }
 
 func (a *access) holder(text string) (credential.Holder, error) {
@@ -62,15 +56,6 @@ func (a *access) holder(text string) (credential.Holder, error) {
 // Check reports whether a client may connect, and gives it what is its version's. It implements
 // the server's interface for authentication.
 func (a *access) Check(c nats.ClientAuthentication) bool {
-	select {
-	case <-a.ready:
-	case <-time.After(authTime * time.Second):
-		a.early.Do(func() {
-			a.log.Warn("clients are refused until what has been kept is read, of which only the first is logged",
-				"address", fmt.Sprint(c.RemoteAddress()), "client", clip.Text(c.GetOpts().Name, maxName), "waited", authTime*time.Second)
-		})
-		return false
-	}
 	h, err := a.holder(c.GetOpts().Token)
 	if err != nil {
 		name := clip.Text(c.GetOpts().Name, maxName) // as it calls itself
@@ -100,9 +85,8 @@ func (a *access) account(name string) (*nats.Account, error) {
 	return account, account.EnableJetStream(limits, nil)
 }
 
-// recover reads what all versions have kept, and lets clients in.
+// recover reads what all versions have kept. Clients connect only then.
 func (a *access) recover(folder string) error {
-	defer close(a.ready)
 	kept, err := os.ReadDir(filepath.Join(folder, nats.JetStreamStoreDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot read what the queue has kept: %w", err)

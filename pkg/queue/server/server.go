@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// startTime is how long the server may take until it accepts connections.
+	// startTime is how long the server may take to start.
 	startTime = time.Minute
 	// stopTime is how long requests for metrics may take at the end.
 	stopTime = 3 * time.Second
@@ -86,11 +86,16 @@ func Start(ctx context.Context, c Config, log *slog.Logger) (*Queue, error) {
 	s.Start()
 	if !s.ReadyForConnections(startTime) || !s.JetStreamEnabled() {
 		q.Stop()
-		return nil, fmt.Errorf("cannot start the queue at %s with the folder %q: the log has the cause", c.Listen, c.Folder)
+		return nil, fmt.Errorf("cannot start the queue with the folder %q: the log has the cause", c.Folder)
 	}
+	log.Info("the queue reads what it has kept, and listens then", "folder", c.Folder)
 	if err := access.recover(c.Folder); err != nil {
 		q.Stop()
 		return nil, err
+	}
+	if s.AcceptLoop(make(chan struct{})); s.Addr() == nil {
+		q.Stop()
+		return nil, fmt.Errorf("cannot listen at %s: the log has the cause", c.Listen)
 	}
 	go access.keys.Follow(ctx)
 	log.Info("the queue serves", "address", s.Addr().String(), "tls", options.TLSConfig != nil, "sync", c.Sync.String())
@@ -109,6 +114,7 @@ func (c Config) options(access *access) (*nats.Options, error) {
 	}
 	o := &nats.Options{
 		ServerName: "krt-queue", Host: host, Port: int(number), NoSigs: true, NoLog: false,
+		DontListen:                 true, // until all that was kept is read
 		CustomClientAuthentication: access, AuthTimeout: authTime, MaxConn: c.Connections,
 		JetStream: true, StoreDir: c.Folder, JetStreamMaxStore: c.Bytes, JetStreamMaxMemory: -1,
 		MaxPayload: int32(c.Payload), // check has bounded it

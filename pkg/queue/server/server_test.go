@@ -167,6 +167,17 @@ func TestWhoHasNoCredentialIsRefused(t *testing.T) {
 	require.Equal(t, "PONG", dial(t, q, credential.New(i.key, holder("a"))))
 }
 
+func TestWhoShowsNoCredentialIsDisconnected(t *testing.T) {
+	q := install(t).start(t)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", q.Addr())
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patient/2))) // the server's time is much shorter
+	text, err := io.ReadAll(conn)
+	require.NoError(t, err, "it is closed")
+	require.Contains(t, string(text), "Authentication Timeout")
+}
+
 // dial connects with a token, as the protocol has it, and returns the first response to a ping.
 func dial(t *testing.T, q *server.Queue, token string) string {
 	t.Helper()
