@@ -29,6 +29,9 @@ import (
 // endDelay is how long the go command may take to end once it is interrupted.
 const endDelay = 5 * time.Second
 
+// goTime bounds one run of the go command, with its downloads: code can be such that compiling it takes for ever.
+var goTime = 30 * time.Minute // shorter in tests
+
 // program adds the Go program of n, built or as the bundle has it.
 func (s *session) program(ctx context.Context, n krt.Node, b base, c *contents) error {
 	file, name, err := s.programFile(ctx, n, b)
@@ -133,12 +136,7 @@ func (s *session) compile(ctx context.Context, n krt.Node, t gobuild.Target, p v
 	output := s.cache.Path(cache.Programs, hex.EncodeToString(sum[:16]))
 	cache.Used(output, time.Now()) // it may be there, and the go command may leave it
 	args := slices.Concat([]string{"build", "-trimpath"}, own, []string{"-buildvcs=false", "-o", output}, flags, []string{t.Pattern})
-	cmd, err := goCommand(ctx, t.Folder, args)
-	if err != nil {
-		return "", err
-	}
-	cmd.Env = append(env, variant(p)...)
-	if err := s.runGo(ctx, n, t, cmd); err != nil {
+	if err := s.runGo(ctx, n, t, goRun{args: args, env: append(env, variant(p)...)}); err != nil {
 		return "", err
 	}
 	if info, err := os.Stat(output); err != nil || info.Mode().Perm()&0o100 == 0 {
@@ -193,18 +191,22 @@ func variant(p v1.Platform) []string {
 	return nil
 }
 
-func goCommand(ctx context.Context, folder string, args []string) (*exec.Cmd, error) {
-	gocmd, err := exec.LookPath("go")
-	if err != nil {
-		return nil, fmt.Errorf("%w: install Go (https://go.dev/dl), or build the node elsewhere and set src to the program", gobuild.ErrNoGo)
-	}
-	cmd := exec.CommandContext(ctx, gocmd, args...)
-	cmd.Dir = folder
-	return cmd, nil
+// goRun is one run of the go command.
+type goRun struct {
+	args, env []string
+	stdout    io.Writer // nil where what is said there is an error's text
 }
 
-// runGo runs the go command. Its downloads are reported as they happen, its errors at the end.
-func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *exec.Cmd) error {
+// runGo runs the go command for t, for goTime at most. Its downloads are reported as they happen, its errors at the end.
+func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, run goRun) error {
+	gocmd, err := exec.LookPath("go")
+	if err != nil {
+		return fmt.Errorf("%w: install Go (https://go.dev/dl), or build the node elsewhere and set src to the program", gobuild.ErrNoGo)
+	}
+	limited, cancel := context.WithTimeout(ctx, goTime)
+	defer cancel()
+	cmd := exec.CommandContext(limited, gocmd, run.args...)
+	cmd.Dir, cmd.Env = t.Folder, run.env
 	var output []string
 	lines := &child.Lines{Each: func(line string) {
 		switch {
@@ -214,15 +216,17 @@ func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, cmd *
 			output = append(output, line)
 		}
 	}}
-	cmd.Stderr = lines
+	cmd.Stdout, cmd.Stderr = run.stdout, lines
 	if cmd.Stdout == nil {
 		cmd.Stdout = lines
 	}
-	err := child.Run(cmd, endDelay) // its compilers end with it
+	err = child.Run(cmd, endDelay) // its compilers end with it
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case err != nil && limited.Err() != nil:
+		return fmt.Errorf("go %s took longer than %s: is the code much larger than it looks, or the module proxy slow?", run.args[0], goTime)
 	case errors.As(err, &exit) && len(output) > 0:
 		return gobuild.Failed(n.Name, t, output)
 	}

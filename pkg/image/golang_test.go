@@ -160,6 +160,19 @@ func TestGoErrors(t *testing.T) {
 		`or build the node elsewhere and set src to the program`)
 }
 
+func TestGoTakesTooLong(t *testing.T) {
+	goTime = time.Nanosecond
+	t.Cleanup(func() { goTime = 30 * time.Minute })
+	h := newHub(t)
+	b, _ := newTestBuilder(t, h, nil)
+	bundle := bundle(t, map[string]string{
+		"krt.yml":       manifest("{name: a, image: 'konstellation/kre-go:1.9.0', src: src/a}"),
+		"src/a/main.go": "package main\n\nfunc main() {}\n",
+	})
+	_, err := b.Build(t.Context(), bundle, node(t, bundle, "a"))
+	require.ErrorContains(t, err, `cannot make the image of node "a": go build took longer than 1ns`)
+}
+
 func TestPrebuilt(t *testing.T) {
 	h := newHub(t)
 	b, _ := newTestBuilder(t, h, nil)

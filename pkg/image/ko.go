@@ -165,13 +165,11 @@ func (s *session) packageFolder(ctx context.Context, n krt.Node, p v1.Platform) 
 	if err != nil {
 		return "", err
 	}
-	cmd, err := goCommand(ctx, t.Folder, slices.Concat([]string{"list", "-f", "{{.Dir}}"}, flags, []string{t.Pattern}))
-	if err != nil {
-		return "", err
-	}
 	var said bytes.Buffer
-	cmd.Env, cmd.Stdout = gobuild.Environ(os.Environ(), p.OS, p.Architecture), &said
-	if err := s.runGo(ctx, n, t, cmd); err != nil {
+	if err := s.runGo(ctx, n, t, goRun{
+		args: slices.Concat([]string{"list", "-f", "{{.Dir}}"}, flags, []string{t.Pattern}),
+		env:  gobuild.Environ(os.Environ(), p.OS, p.Architecture), stdout: &said,
+	}); err != nil {
 		return "", err
 	}
 	root, err := filepath.EvalSymlinks(s.bundle.Dir)
