@@ -2,8 +2,10 @@ package observe
 
 import (
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,20 +21,27 @@ const (
 	// certain is the length from which a value is hidden everywhere; a shorter one ("1",
 	// "on") only where it is a word of its own, or messages would be unreadable.
 	certain = 4
+	// leastPart is the length from which a part of a value is hidden at an end of a text: the kubelet keeps only the end
+	// of what a program wrote (2 or 4 KiB), and less of it in a pod of many containers. leastInside is the same for a
+	// text that is nothing else than the inside of a value.
+	leastPart, leastInside = 8, maxQuote
 )
 
 // Mask hides the values of a version's config in the messages of programs. The zero Mask
 // hides nothing.
 type Mask struct {
 	long  *strings.Replacer
+	parts []string // of which a part is hidden at an end of a text
 	short []string
 }
 
-// NewMask returns a mask for the values of a Secret. It also hides each line of a value.
+// NewMask returns a mask for the values of a Secret. It also hides each line of a value, and values that are quoted or
+// in base64.
 func NewMask(data map[string][]byte) Mask {
 	var all []string
 	for _, value := range data {
 		all = append(all, strings.TrimSpace(string(value)))
+		all = append(all, written(string(value))...)
 		for line := range strings.Lines(string(value)) {
 			all = append(all, strings.TrimSpace(line))
 		}
@@ -48,12 +57,61 @@ func NewMask(data map[string][]byte) Mask {
 			m.short = append(m.short, value)
 		default:
 			pairs = append(pairs, value, hidden)
+			if len(value) > leastPart {
+				m.parts = append(m.parts, value)
+			}
 		}
 	}
 	if pairs != nil {
 		m.long = strings.NewReplacer(pairs...)
 	}
 	return m
+}
+
+// written are other forms in which programs write a value: quoted as by Go, JSON and Python, and in base64.
+func written(value string) (forms []string) {
+	trimmed := strings.TrimSpace(value)
+	if len(trimmed) < certain {
+		return nil
+	}
+	text, _ := json.Marshal(trimmed) // this cannot fail
+	for _, quoted := range []string{string(text), strconv.Quote(trimmed), strconv.QuoteToASCII(trimmed)} {
+		forms = append(forms, quoted[1:len(quoted)-1])
+	}
+	forms = append(forms, strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(trimmed))
+	for _, plain := range []string{value, trimmed} { // the padding may stay
+		forms = append(forms, base64.RawStdEncoding.EncodeToString([]byte(plain)), base64.RawURLEncoding.EncodeToString([]byte(plain)))
+	}
+	return forms
+}
+
+// hideEnds hides at the ends of text what is the end or the beginning of a value: text may be cut.
+func (m Mask) hideEnds(text string) string {
+	begin, end := 0, len(text)
+	for _, value := range m.parts {
+		if len(text) >= leastInside && strings.Contains(value, text) {
+			return hidden
+		}
+		for n := min(len(value), len(text)); n >= leastPart; n-- {
+			if n > begin && strings.HasPrefix(text, value[len(value)-n:]) {
+				begin = n
+			}
+			if n > len(text)-end && strings.HasSuffix(text, value[:n]) {
+				end = len(text) - n
+			}
+		}
+	}
+	switch {
+	case begin == 0 && end == len(text):
+		return text
+	case begin >= end:
+		return hidden
+	case begin > 0 && end < len(text):
+		return hidden + text[begin:end] + hidden
+	case begin > 0:
+		return hidden + text[begin:]
+	}
+	return text[:end] + hidden
 }
 
 // Hide returns text without the values.
@@ -94,7 +152,7 @@ func isWord(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) ||
 // config values, at most maxQuote bytes.
 func (m Mask) Quote(text string) string {
 	var last string
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(m.hideEnds(strings.TrimSpace(text))) {
 		if line = strings.TrimSpace(line); line != "" {
 			last = line
 		}

@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -28,6 +30,38 @@ func TestQuote(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, NewMask(data).Quote(tt.text)) })
 	}
+}
+
+func TestQuoteOfACutText(t *testing.T) {
+	line := func(n int) string { // of letters that do not repeat within n
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%04d.", i)
+		}
+		return b.String()
+	}
+	secret := line(1000)
+	mask := NewMask(map[string][]byte{"K": []byte(secret), "Q": []byte("pass\"word\\one\ntwo<three"), "B": []byte("binary-ish\xff\xfe>>>\n")})
+	for _, tt := range []struct{ name, text, want string }{
+		{"the beginning is missing", secret[2500:] + ": refused", "***: refused"},
+		{"the end is missing", "refused: " + secret[:2000], "refused: ***"},
+		{"both are missing", secret[500:2500], "***"},
+		{"only the last bytes are left", secret[len(secret)-8:] + " is bad", "*** is bad"},
+		{"a value is at each end", secret[2500:] + " is not " + secret[:100], "*** is not ***"},
+		{"the text is the value", secret, "***"},
+		{"ends overlap", secret[4000:] + secret[:4000], "***"},
+		{"quoted by Go", fmt.Sprintf("no %q here", "pass\"word\\one\ntwo<three"), `no "***" here`},
+		{"quoted in JSON", `no "pass\"word\\one\ntwo\u003cthree" here`, `no "***" here`},
+		{"quoted by Python", `no 'pass"word\\one\ntwo<three' here`, `no '***' here`},
+		{"in base64", "key " + base64.StdEncoding.EncodeToString([]byte("binary-ish\xff\xfe>>>\n")) + " is", "key *** is"},
+		{"in base64 of URLs", "key " + base64.RawURLEncoding.EncodeToString([]byte("binary-ish\xff\xfe>>>")) + " is", "key *** is"},
+		{"a quoted value is cut", `{"msg": "pass\"word\\one\n`, `{"msg": "***`},
+		{"little of a value stays", "code " + secret[:7], "code " + secret[:7]},
+	} {
+		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, strings.ReplaceAll(mask.Quote(tt.text), "=", "")) })
+	}
+	require.Equal(t, "", mask.Quote(""))
+	require.Equal(t, "plain text", Mask{}.Quote("plain text"))
 }
 
 func TestQuoteIsCutAfterHiding(t *testing.T) {
