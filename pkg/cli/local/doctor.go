@@ -18,6 +18,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"krt.dev/kn-krt/pkg/cli/term"
+	"krt.dev/kn-krt/pkg/gobuild"
 	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/local"
@@ -78,6 +79,8 @@ func checkGo(ctx context.Context) term.Check {
 	ctx, cancel := context.WithTimeout(ctx, goPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "env", "GOVERSION")
+	// As nodes are built, and not in this folder: its go.mod may name a toolchain, which would be downloaded.
+	cmd.Dir, cmd.Env = string(filepath.Separator), gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH)
 	cmd.WaitDelay = time.Second // go may be a script whose child keeps the output open
 	text, err := cmd.Output()
 	switch version := strings.TrimSpace(string(text)); {

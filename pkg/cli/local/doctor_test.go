@@ -82,6 +82,16 @@ func sleeper(folder string) int {
 	return pid
 }
 
+// A go.mod of the folder that the user is in cannot have another toolchain downloaded.
+func TestGoIsAskedElsewhere(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "go"), []byte("#!/bin/sh\necho $GOTOOLCHAIN $(pwd -P)\n"), 0o700))
+	t.Setenv("PATH", folder)
+	t.Setenv("GOTOOLCHAIN", "auto")
+	t.Chdir(folder)
+	require.Equal(t, "local /", checkGo(t.Context()).Text)
+}
+
 func TestChecksOfMissingPrograms(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	c := checkGo(t.Context())
