@@ -186,6 +186,7 @@ func TestLoadOpensNoPipes(t *testing.T) {
 	}
 	_, _, err := krt.LoadArchive(t.Context(), filepath.Join(dir, "pipe"), t.TempDir(), krt.Options{})
 	require.ErrorContains(t, err, "is not a regular file")
+	require.Empty(t, krt.ManifestIn(os.DirFS(dir)).Version, "what a runner reads of it")
 }
 
 func TestLoadLooksAtFiles(t *testing.T) {

@@ -1,22 +1,20 @@
 package krt
 
 import (
-	"io"
 	"io/fs"
 
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 )
 
 // ManifestIn returns what can be read of the manifest in bundle; it is empty if there is none.
 func ManifestIn(bundle fs.FS) *Manifest {
 	for _, name := range archive.ManifestNames() {
-		file, err := bundle.Open(name)
+		text, err := untrusted.ReadFile(bundle, name, maxManifest+1)
 		if err != nil {
 			continue
 		}
-		text, err := io.ReadAll(io.LimitReader(file, maxManifest+1))
-		_ = file.Close()
-		if m, _ := Parse(name, text); err == nil && m != nil {
+		if m, _ := Parse(name, text); m != nil {
 			return m
 		}
 		break
