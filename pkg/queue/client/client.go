@@ -61,8 +61,10 @@ type Client struct {
 	ensured time.Time
 	// consumers are those that have been found, by name, of type jetstream.Consumer.
 	consumers sync.Map
-	change    sync.Mutex
-	changed   chan struct{} // closed when the connection is made again
+	// sizes are of type *size, by consumer.
+	sizes   sync.Map
+	change  sync.Mutex
+	changed chan struct{} // closed when the connection is made again
 	// link ends when the connection is lost, guarded by change.
 	link   context.Context
 	unlink context.CancelCauseFunc

@@ -41,8 +41,9 @@ type Received struct {
 
 // Fetch passes events of a step to each as they come: at most the given number, of about the given size in bytes
 // together; one alone may be larger. Of a stream on several servers they are few: as many as have that size if each
-// is as large as one may be. It returns when it has had them, when there were no more for some seconds, when the
-// connection is made again, or when ctx is done. The error is [queue.ErrMissing] if the consumer or its stream is gone.
+// is as large as those that came last; the first comes alone. It returns when it has had them, when there were no
+// more for some seconds, when the connection is made again, or when ctx is done. The error is [queue.ErrMissing] if
+// the consumer or its stream is gone.
 func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, each func(*Received)) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime+callTime)
 	defer cancel()
@@ -55,7 +56,13 @@ func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, eac
 	if c.settings.Replicas > 1 {
 		// Such servers send an event only once they agree that they do. That a batch with a bound is complete they say
 		// before: the client would listen no more, and get none of them (NATS 2.15).
-		events, bound = max(min(events, replicatedBatch, bytes/max(int(c.conn.MaxPayload()), 1)), 1), nil
+		of := c.size(s)
+		events, bound = min(events, of.fit(bytes)), nil
+		pass := each
+		each = func(r *Received) {
+			of.saw(r.Bytes)
+			pass(r)
+		}
 	}
 	got, err := c.fetch(ctx, changed, each, func(o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
 		return consumer.Fetch(events, append(o, bound...)...)
