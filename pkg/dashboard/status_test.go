@@ -74,6 +74,10 @@ func TestStatusPanels(t *testing.T) {
 	} {
 		require.Contains(t, page, fmt.Sprintf("<dt>%s</dt><dd>%s</dd>", name, text))
 	}
+	v.Nodes[1].GPUs = "2 × nvidia.com/gpu"
+	page = status(t, v, "?workflow=predict&node=model")
+	require.Contains(t, page, "<dt>GPU</dt><dd>needs 2 × nvidia.com/gpu</dd>")
+	require.Contains(t, page, "the next request, needs 2 × nvidia.com/gpu.\"")
 	for _, code := range []string{"src/model.py", "registry/model@sha256:2", "a-1-model-00002"} {
 		require.Contains(t, page, "<code>"+code+"</code>")
 	}

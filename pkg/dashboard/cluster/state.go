@@ -10,6 +10,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
@@ -182,6 +183,9 @@ func messageIf(c *metav1.Condition, status metav1.ConditionStatus) string {
 // node is a node as the pages show it.
 func (s seen) node(n *v1alpha1.Node) source.Node {
 	shown := source.Node{Name: n.Name, GPU: n.GPU, Image: n.Image, Source: n.Src, Pods: source.UnknownPods}
+	if r := n.GPURequest; r != nil {
+		shown.GPUs = source.GPUs(r.Resource, int(ptr.Deref(r.Count, 1)))
+	}
 	if s.pods != nil {
 		shown.Pods, shown.Restarts = s.pods[n.Name].pods, s.pods[n.Name].restarts
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -24,7 +25,8 @@ func newSeen(mark func(*v1alpha1.Version)) seen {
 			State: v1alpha1.StateStarted, Description: "Estimates prices.", Comment: "first",
 			Entrypoint: v1alpha1.Entrypoint{Proto: "p.proto", Files: []v1alpha1.ProtoFile{{Path: "p.proto", Content: proto}}},
 			Nodes: []v1alpha1.Node{{Name: "etl", Image: "registry/etl", Src: "src/etl.py"},
-				{Name: "model", Image: "registry/model", GPU: true}},
+				{Name: "model", Image: "registry/model", GPU: true,
+					GPURequest: &v1alpha1.GPURequest{Resource: "nvidia.com/gpu", Count: ptr.To[int32](2)}}},
 			Workflows: []v1alpha1.Workflow{{Name: "price", Entrypoint: "Price", Sequential: []string{"etl", "model"}}},
 		},
 	}
@@ -58,7 +60,8 @@ func TestShow(t *testing.T) {
 		Nodes: []source.Node{
 			{Name: "etl", State: source.Ready, Pods: 2, Restarts: 1, Image: "registry/etl@sha256:1", Revision: "prices-etl-00001",
 				Source: "src/etl.py"},
-			{Name: "model", State: source.Asleep, GPU: true, Image: "registry/model@sha256:1", Revision: "prices-model-00001"},
+			{Name: "model", State: source.Asleep, GPU: true, GPUs: "2 × nvidia.com/gpu", Image: "registry/model@sha256:1",
+				Revision: "prices-model-00001"},
 		},
 		Workflows: []source.Workflow{
 			{Name: "price", Method: "house.Entrypoint/Price", Nodes: []string{"etl", "model"}, State: source.Ready},

@@ -80,7 +80,8 @@ func nodesOf(v *source.Version) []object {
 		long := cmp.Or(n.Image, n.Source, "–")
 		text := shortImage(long)
 		if n.GPU {
-			text, long = text+", GPU", long+", GPU"
+			gpu := ", " + cmp.Or(n.GPUs, "GPU")
+			text, long = text+gpu, long+gpu
 		}
 		nodes = append(nodes, object{n.Name, text, long})
 	}

@@ -56,7 +56,7 @@ description: A version for tests.
 entrypoint:
   proto: public.proto
 nodes:
-  - {name: hello, image: konstellation/kre-go:1.9.0, src: bin/hello, gpu: true}
+  - {name: hello, image: konstellation/kre-go:1.9.0, src: bin/hello, gpu: {count: 2}}
   - {name: world, image: konstellation/kre-go:1.9.0, src: bin/world}
 workflows:
   - {name: one, entrypoint: Hello, sequential: [hello]}
@@ -151,7 +151,7 @@ func TestARunFromItsStartToItsEnd(t *testing.T) {
 		Ref: ref, Description: "A version for tests.", State: source.Ready, Phase: "Running", Delivery: "Direct",
 		Entrypoint: source.Entrypoint{State: source.Ready},
 		Nodes: []source.Node{
-			{Name: "hello", State: source.Ready, Pods: source.NoPods, GPU: true, Source: "bin/hello"},
+			{Name: "hello", State: source.Ready, Pods: source.NoPods, GPU: true, GPUs: "2 × GPU", Source: "bin/hello"},
 			{Name: "world", State: source.Ready, Pods: source.NoPods, Source: "bin/world"},
 		},
 		Workflows: []source.Workflow{
@@ -193,7 +193,7 @@ func TestFailuresAreShown(t *testing.T) {
 	const cause = "The process of node hello ended (exit status 5); its last line was: Segmentation fault."
 	require.Equal(t, source.Node{
 		Name: "hello", State: source.Failed, Reason: "Exited", Cause: cause + " It is started again.",
-		Pods: source.NoPods, GPU: true, Source: "bin/hello", Restarts: 1,
+		Pods: source.NoPods, GPU: true, GPUs: "2 × GPU", Source: "bin/hello", Restarts: 1,
 	}, v.Nodes[0])
 	require.Equal(t, source.Failed, v.State)
 	require.Equal(t, "Failed", v.Phase)

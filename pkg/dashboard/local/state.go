@@ -89,10 +89,18 @@ func (s *state) version() source.Version {
 
 // show returns the node n of the manifest as it is.
 func (o *node) show(n krt.Node) source.Node {
-	return source.Node{
+	shown := source.Node{
 		Name: n.Name, State: o.state, Reason: o.reason, Cause: o.cause, Next: o.next,
 		GPU: n.GPU, Source: n.Src, Restarts: o.restarts, Pods: source.NoPods,
 	}
+	if r := n.GPURequest; r != nil {
+		count := 1
+		if r.Count != nil {
+			count = *r.Count
+		}
+		shown.GPUs = source.GPUs(r.Resource, count)
+	}
+	return shown
 }
 
 // workflow returns the workflow w of the manifest as it is.

@@ -3,6 +3,7 @@
 package panel
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -44,7 +45,7 @@ func OfNode(n source.Node, numbers *source.NodeNumbers) *Panel {
 		p.add("Restarts", strconv.Itoa(n.Restarts))
 	}
 	if n.GPU {
-		p.add("GPU", "needs one")
+		p.add("GPU", "needs "+cmp.Or(n.GPUs, "one"))
 	}
 	p.addCode("Source", n.Source)
 	p.addCode("Image", n.Image)

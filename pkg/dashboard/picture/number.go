@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -150,7 +151,7 @@ func podWords(s Step) string {
 		words = append(words, legible.Count(s.Pods, "pod"))
 	}
 	if s.GPU {
-		words = append(words, "needs a GPU")
+		words = append(words, "needs "+cmp.Or(s.GPUs, "a GPU"))
 	}
 	return strings.Join(words, ", ")
 }

@@ -81,6 +81,7 @@ type spot struct {
 	Current              bool
 	State                State
 	GPU, Published       bool
+	GPUs                 string // which or how many, if the node says so
 	// Word is the state's, Figures what is shown below it, Says the sentence with all of it.
 	Word    string
 	Warning string
@@ -135,7 +136,7 @@ func (f Flow) entryWord() string {
 func (f Flow) step(i int, step Step) spot {
 	s := spot{
 		ID: fmt.Sprintf("%s-%d", f.ID, i+1), Kind: "node", Name: step.Name, Href: step.Href, Current: step.Current,
-		State: Of(step.State), GPU: step.GPU, Word: stepWord(step), Warning: step.Warning, Figures: podFigures(step),
+		State: Of(step.State), GPU: step.GPU, GPUs: step.GPUs, Word: stepWord(step), Warning: step.Warning, Figures: podFigures(step),
 	}
 	about := fmt.Sprintf("Node %s, step %d of %d: %s", step.Name, i+1, len(f.Steps), s.Word)
 	s.Says = join(about, step.Cause, step.Says, podWords(step))

@@ -4,7 +4,9 @@
 package source
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -112,8 +114,9 @@ type Node struct {
 	Reason, Cause, Next string
 	// Pods is how many there are, [UnknownPods] if the user may not see them, or [NoPods].
 	Pods int
-	// GPU says that the node needs one.
-	GPU bool
+	// GPU says that the node needs one, and GPUs which or how many, as [GPUs] says it, if the node does.
+	GPU  bool
+	GPUs string
 	// Image is what runs, Revision the Knative Revision; empty on this machine.
 	Image, Revision string
 	// Source is the file of the node's handler in the bundle, if it is known.
@@ -132,4 +135,15 @@ type Workflow struct {
 	// State is Starting if one of its nodes is starting, Failed if one has failed.
 	State         State
 	Reason, Cause string
+}
+
+// GPUs is what a node says of the GPUs that it needs: "2 × nvidia.com/gpu"; empty for one of the usual kind.
+func GPUs(resource string, count int) string {
+	switch {
+	case count > 1:
+		return fmt.Sprintf("%d × %s", count, cmp.Or(resource, "GPU"))
+	case resource != "":
+		return resource
+	}
+	return ""
 }
