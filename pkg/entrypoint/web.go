@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -77,7 +76,7 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, overload)
 		return
 	}
-	data, err := h.read(r.Body, route)
+	data, err := h.read(r, route)
 	body.Decoded()
 	if refusal := body.Refusal(); refusal != nil { // the client has a response; an error is that nothing was handed on
 		if err == nil {
@@ -117,10 +116,10 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // read reads a request's message, decoded, into a buffer. The error is Connect's.
-func (h *rpcHandler) read(body io.Reader, r *route) (mem.Buffer, error) {
-	raw, err := io.ReadAll(body) // the transcoder bounds it
-	if err == nil && r.stream {
-		raw, err = web.Unwrap(raw, r.path[1:], string(r.input.FullName()))
+func (h *rpcHandler) read(r *http.Request, to *route) (mem.Buffer, error) {
+	raw, err := web.ReadMessage(r)
+	if err == nil && to.stream {
+		raw, err = web.Unwrap(raw, to.path[1:], string(to.input.FullName()))
 	}
 	if err != nil {
 		if !errors.As(err, new(*connect.Error)) {

@@ -142,6 +142,14 @@ func (u *unary) respond(w http.ResponseWriter, k *keptResponse, output protorefl
 	return true
 }
 
+// ReadMessage reads the body of a call that a [Transcoder] hands on, whose length is bounded, and known where the body
+// has not been transcoded bit by bit.
+func ReadMessage(r *http.Request) ([]byte, error) {
+	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	_, err := body.ReadFrom(r.Body)
+	return body.Bytes(), err
+}
+
 // keptResponse keeps a response instead of sending it, but for its header. What is written must stay as it is until
 // the request ends.
 type keptResponse struct {
