@@ -119,6 +119,28 @@ func TestCallerThatLeavesCancelsTheHandler(t *testing.T) {
 	}
 }
 
+// On a busy machine a worker may be asked to end a request that it has not begun with: then it does not begin.
+func TestRequestThatIsCancelledBeforeItBegins(t *testing.T) {
+	for kind, code := range endless {
+		for form, env := range forms {
+			t.Run(kind+" "+form, func(t *testing.T) {
+				n := start(t, code, env)
+				first := n.text("quick")
+				pid, err := strconv.Atoi(first)
+				require.NoError(t, err)
+				require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+				time.AfterFunc(300*time.Millisecond, func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+				in := request("x")
+				in.Deadline = time.Now().Add(100 * time.Millisecond)
+				begin := time.Now()
+				require.Equal(t, http.StatusAccepted, n.post(in).status)
+				require.Less(t, time.Since(begin), time.Minute, "the grace of a handler that does not end")
+				require.Equal(t, first, n.text("quick"), "the worker lives on")
+			})
+		}
+	}
+}
+
 func TestDeadlineCancelsTheHandler(t *testing.T) {
 	for kind, code := range endless {
 		t.Run(kind, func(t *testing.T) {

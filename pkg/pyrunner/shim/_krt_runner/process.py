@@ -44,8 +44,7 @@ def main(mode, settings):
         if not obstacle:
             _Zygote(node, channel, settings).run(loop)
     logs.finish()
-    channel.send(frames.READY, 0, frames.clip(obstacle, 1024))
-    _serve(node, channel, loop)
+    _serve(node, channel, loop, obstacle)
 
 
 def _start(node, channel, settings, loop):
@@ -85,10 +84,12 @@ def _init(node, loop):
         loop.run_until_complete(wait(result))
 
 
-def _serve(node, channel, loop):
+def _serve(node, channel, loop, obstacle=""):
     worker = Worker(node, channel, loop)
     os.register_at_fork(after_in_child=worker.leave)
+    worker.listen()
     try:
+        channel.send(frames.READY, 0, frames.clip(obstacle, 1024))
         worker.serve()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the front is gone
@@ -236,7 +237,6 @@ class _Zygote:
             os._exit(1)
         fork.reseed()
         channel = frames.Channel(socket.socket(fileno=sock))
-        channel.send(frames.READY, 0)
         _serve(self._node, channel, new_loop())
 
     def _die_with_parent(self, signum):

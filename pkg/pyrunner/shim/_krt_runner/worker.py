@@ -28,12 +28,16 @@ class Worker:
         self.told_to_end = False
         self._forked = False  # this is a process that a handler has forked
         self._running = 0  # sequence number of the request whose handler runs
+        self._signalled = False  # while no handler ran: the request may be about to begin
         self._task = None
         self._awaits = node.asynchronous  # the handler runs as a coroutine
 
+    def listen(self):
+        """Have cancels take effect. The front must not know of the worker before."""
+        signal.signal(signal.SIGUSR1, self._on_cancel)
+
     def serve(self):
         """Serve until the front ends the worker, or is gone itself."""
-        signal.signal(signal.SIGUSR1, self._on_cancel)
         if self._node.asynchronous or busy(self._loop) or asyncio.all_tasks(self._loop):
             self._loop.run_until_complete(self._serve_async())
         else:
@@ -41,11 +45,21 @@ class Worker:
 
     def _on_cancel(self, signum, frame):
         sequence = self._running
-        if not sequence or not self._channel.cancels(sequence):
+        if not sequence:
+            self._signalled = True
+            return
+        if not self._channel.cancels(sequence):
             return
         self._channel.cancelled = sequence
         if not self._channel.holding:  # else it calls _cancel later
             self._cancel(sequence)
+
+    def _begin(self, sequence):
+        """The handler of that request runs from now on, unless it has been cancelled already."""
+        self._running = sequence
+        if self._signalled:
+            self._signalled = False
+            self._on_cancel(0, None)
 
     def _cancel(self, sequence):
         """Cancel the handler, once: raise Cancelled in it, or cancel its task if that waits."""
@@ -87,7 +101,7 @@ class Worker:
             try:
                 ctx = node.context(call)
                 try:
-                    self._running = call.sequence
+                    self._begin(call.sequence)
                     value = handler(ctx, node.data(call))
                     if inspect.isawaitable(value):
                         value = self._finish(value)
@@ -142,7 +156,7 @@ class Worker:
             try:
                 ctx = node.context(call)
                 try:
-                    self._running = call.sequence
+                    self._begin(call.sequence)
                     value = handler(ctx, node.data(call))
                     if is_coroutine:
                         value = await value
