@@ -2,7 +2,6 @@ package bound
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"strconv"
@@ -121,8 +120,12 @@ func (b *Writer) End() {
 // It holds megabytes otherwise, and takes more only once a third of them has left: a reader of a few
 // KiB a second, who takes a part of a response all the time, would seem not to take any.
 func Connection(ctx context.Context, c net.Conn) context.Context {
-	if secure, ok := c.(*tls.Conn); ok {
-		c = secure.NetConn()
+	for { // of TLS, and of who counts connections
+		wraps, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		c = wraps.NetConn()
 	}
 	if c, ok := c.(*net.TCPConn); ok {
 		_ = c.SetWriteBuffer(2 * chunk) // without it, only the slowest readers are lost

@@ -15,6 +15,7 @@ import (
 
 	nats "github.com/nats-io/nats-server/v2/server"
 
+	"krt.dev/kn-krt/pkg/crowd"
 	"krt.dev/kn-krt/pkg/keypair"
 )
 
@@ -165,10 +166,10 @@ func (q *Queue) Stop() {
 func (q *Queue) Serve(ctx context.Context, metrics net.Listener) error {
 	server := &http.Server{
 		Handler: q.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
-		IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(q.log.Handler(), slog.LevelWarn),
+		IdleTimeout: crowd.IdleTime, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(q.log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(metrics) }()
+	go func() { served <- server.Serve(crowd.Listen(metrics, server, 0)) }()
 	var err error
 	select {
 	case err = <-served:

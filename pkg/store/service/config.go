@@ -50,6 +50,8 @@ type Config struct {
 	Limits Limits
 	// Drain is how long requests in flight may continue at the end; 10 s.
 	Drain time.Duration
+
+	connections int // of a port; 0 for those of package crowd
 }
 
 const (

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -196,6 +197,17 @@ func TestRetention(t *testing.T) {
 	r.service.expireOnce(t.Context(), now.Add(2*time.Hour))
 	require.Empty(t, r.find(c, "c"))
 	require.Contains(t, r.page(), `krt_store_expired_total{kind="document"} 1`)
+}
+
+func TestManyConnectionsWithoutACredential(t *testing.T) {
+	r := start(t, func(c *Config) { c.connections = 8 })
+	for range 16 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+		require.NoError(t, err)
+		defer c.Close()
+	}
+	require.Empty(t, r.find(r.client("team", "v1"), "c"))
+	require.Contains(t, r.page(), "krt_store_")
 }
 
 func TestTLS(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"krt.dev/kn-krt/pkg/crowd"
 	"krt.dev/kn-krt/pkg/keypair"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store/line"
@@ -83,6 +84,7 @@ func (s *Service) Serve(ctx context.Context, api, metrics net.Listener) error {
 	if err != nil {
 		return errors.Join(err, api.Close(), metrics.Close(), s.backends.close(ctx))
 	}
+	api, metrics = crowd.Listen(api, servers[0], s.config.connections), crowd.Listen(metrics, servers[1], s.config.connections)
 	if tlsConfig != nil {
 		api = tls.NewListener(api, tlsConfig)
 	}
@@ -114,7 +116,7 @@ func (s *Service) server(h http.Handler) *http.Server {
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,
-		IdleTimeout:       5 * time.Minute,
+		IdleTimeout:       crowd.IdleTime,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
