@@ -193,10 +193,19 @@ func (r *reconciler) closeEntrypoint(ctx context.Context, v *v1alpha1.Version) e
 	return nil
 }
 
+// mayHaveStream reports whether the queue may have a stream of a version, whatever delivery it has by now: one that was
+// stopped may have been given another one.
+func mayHaveStream(v *v1alpha1.Version, with *v1alpha1.StartedWith) bool {
+	return isDurable(v) || v.Status.Stream || with != nil && with.QueueSecret != ""
+}
+
 // deleteStream deletes what a version that is deleted has in the queue. The error is one that
 // is worth waiting for.
 func (r *reconciler) deleteStream(ctx context.Context, v *v1alpha1.Version, with *v1alpha1.StartedWith, now time.Time) error {
-	if !isDurable(v) && (with == nil || with.QueueSecret == "") {
+	if with != nil && with.QueueSecret == "" { // it has another delivery than when it had its stream
+		with = nil
+	}
+	if !mayHaveStream(v, with) {
 		return nil
 	}
 	err := r.queueOf(ctx, v, with, func(ctx context.Context, c *queueclient.Client) error { return c.Delete(ctx, v.Namespace, v.Name) })

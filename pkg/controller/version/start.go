@@ -37,7 +37,7 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	if p == nil || err != nil {
 		return progress{}, err
 	}
-	v.Status.StartedWith = &p.with
+	v.Status.StartedWith, v.Status.Stream = &p.with, v.Status.Stream || p.with.QueueSecret != ""
 	withheld := startFailed(v, now, p.startTimeout(v)) && !componentsReady(v)
 	have, configured, err := r.readAll(ctx, v, now)
 	if err != nil {

@@ -46,6 +46,10 @@ type VersionStatus struct {
 	// StartedWith is the settings and images that the version was started with; empty while it is stopped.
 	// +optional
 	StartedWith *StartedWith `json:"startedWith,omitempty"`
+	// Stream is true once the version has been started with durable delivery: its stream stays in the queue, with the room that
+	// it takes, until the version is deleted.
+	// +optional
+	Stream bool `json:"stream,omitempty"`
 	// Warm is how far its nodes are that are kept up because of the annotation krt.dev/warm-until; empty: none are.
 	// +optional
 	Warm *Warm `json:"warm,omitempty"`
