@@ -14,6 +14,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/cli/term"
 	"krt.dev/kn-krt/pkg/krt/archive"
+	"krt.dev/kn-krt/pkg/krt/untrusted"
 	"krt.dev/kn-krt/pkg/legible"
 )
 
@@ -106,7 +107,7 @@ func packTo(ctx context.Context, dir, to string) (size int64, entries int, err e
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	err = archive.Pack(ctx, dir, f, archive.PackOptions{Ignore: ignoreOutput(dir, to)})
+	err = packInto(ctx, f, dir, to)
 	if err == nil {
 		size, entries, err = measure(f)
 	}
@@ -116,6 +117,31 @@ func packTo(ctx context.Context, dir, to string) (size int64, entries int, err e
 		return 0, 0, err
 	}
 	return size, entries, os.Rename(f.Name(), to)
+}
+
+// packInto packs dir into f, which is to be the file to.
+func packInto(ctx context.Context, f io.Writer, dir, to string) error {
+	out := &target{Writer: f}
+	err := archive.Pack(ctx, dir, out, archive.PackOptions{Ignore: ignoreOutput(dir, to)})
+	if out.err != nil { // not an error of the file that was being packed
+		return fmt.Errorf("cannot write %q: %w", to, untrusted.Reason(out.err))
+	}
+	return err
+}
+
+// target keeps the error of writing, so that it is not taken for one of reading.
+type target struct {
+	io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (t *target) Write(p []byte) (int, error) {
+	n, err := t.Writer.Write(p)
+	if err != nil {
+		t.err = err
+	}
+	return n, err
 }
 
 // ignoreOutput is the pattern that leaves an earlier bundle at to out of the next

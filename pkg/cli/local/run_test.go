@@ -44,6 +44,12 @@ func TestRunExplains(t *testing.T) {
 		"port": {&local.PortError{Port: "web", Address: "127.0.0.1:8080", Err: syscall.EADDRINUSE}, term.ExitFailed,
 			"Error: cannot listen on 127.0.0.1:8080 for the web port: address already in use\n" +
 				"Choose another port with --web-port N, or any free one with --web-port 0.\n"},
+		"no such address": {&local.PortError{Port: "web", Address: "192.0.2.1:8080", Err: syscall.EADDRNOTAVAIL}, term.ExitFailed,
+			"Error: cannot listen on 192.0.2.1:8080 for the web port: cannot assign requested address\n" +
+				"Name an address of this machine with --listen, or leave it out for 127.0.0.1.\n"},
+		"full": {fmt.Errorf("cannot write x: %w", syscall.ENOSPC), term.ExitFailed,
+			"Error: cannot write x: no space left on device\nFree room there, or name other folders: " +
+				"--state-dir for what is kept, the variable TMPDIR for the rest.\n"},
 		"no go": {fmt.Errorf("cannot build node \"etl\": %w", gobuild.ErrNoGo), term.ExitFailed,
 			"Error: cannot build node \"etl\": there is no go command on PATH\n" +
 				"Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.\n"},

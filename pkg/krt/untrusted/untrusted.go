@@ -59,8 +59,8 @@ func OpenFile(bundle fs.FS, name string) (fs.File, error) {
 		bundle = root.FS()
 	}
 	info, err := fs.Stat(bundle, name)
-	if err != nil {
-		return nil, err
+	if err != nil { // of an os.Root it has the name of a system call
+		return nil, &fs.PathError{Op: "open", Path: name, Err: Reason(err)}
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%q is not a regular file", name)
