@@ -146,12 +146,12 @@ func reachable(address string) string {
 // hostPort is the host and port of an address, which may be a URL that a run prints.
 func hostPort(address string) string {
 	address, _ = strings.CutPrefix(address, "http://")
-	address, path, _ := strings.Cut(address, "/")
-	switch path {
-	case "", "requests", "_krt/", "metrics":
-		return address
+	host, path, _ := strings.Cut(address, "/")
+	switch page, _, _ := strings.Cut(path, "/"); {
+	case path == "", page == "requests", page == "_krt", page == "metrics":
+		return host
 	}
-	return address + "/" + path
+	return address
 }
 
 // Names reports whether an --address names a run.

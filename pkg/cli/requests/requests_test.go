@@ -212,9 +212,24 @@ func TestTheBeginningOfAnIDIsEnough(t *testing.T) {
 
 func TestTheInspectionAddressMayBeTheURLThatARunPrints(t *testing.T) {
 	address := keep(t, priced())
-	for _, text := range []string{"http://" + address + "/requests", "http://" + address, address + "/requests", address + "/"} {
+	for _, text := range []string{"http://" + address + "/requests", "http://" + address, address + "/requests", address + "/",
+		"http://" + address + "/requests/", "http://" + address + "/_krt", "http://" + address + "/_krt/versions/a"} {
 		require.Contains(t, runKrt(t.Context(), nil, "--address", text).out, "4f0c1d2e", text)
 	}
+	for _, text := range []string{"unix:///tmp/socket", "dns:///example.com:9000", "example.com:9000/other"} {
+		require.Equal(t, text, hostPort(text))
+	}
+}
+
+// Versions may listen at the same port of different addresses: each is called at its own.
+func TestRunsOnSeveralAddresses(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	startRun(t, "one-v1", "127.0.0.1:9000")
+	kept := priced()
+	kept.ID = longID
+	startRun(t, "two-v1", "127.0.0.2:9000", kept)
+	require.Equal(t, "127.0.0.2:9000", GRPCAt(t.Context(), "127.0.0.2:9000"))
+	require.Contains(t, runKrt(t.Context(), nil, longID, "--address", "127.0.0.2:9000").out, "request   "+longID)
 }
 
 func TestAnotherPortIsNotTheInspectionPort(t *testing.T) {

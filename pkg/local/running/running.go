@@ -130,7 +130,8 @@ func (r Run) Serves(address string) bool {
 // ServesGRPC reports whether address is the run's gRPC port as seen from this machine.
 func (r Run) ServesGRPC(address string) bool { return same(r.GRPC, address) }
 
-// same reports whether address is the listen address own as seen from this machine.
+// same reports whether address is the listen address own as seen from this machine, which has several loopback
+// addresses: another version may listen at the same port of another one.
 func same(own, address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	ownHost, ownPort, ownErr := net.SplitHostPort(own)
@@ -138,5 +139,13 @@ func same(own, address string) bool {
 		return false
 	}
 	ip, ownIP := net.ParseIP(host), net.ParseIP(ownHost)
-	return host == ownHost || (host == "localhost" || ip.IsLoopback()) && (ownHost == "" || ownIP.IsUnspecified() || ownIP.IsLoopback())
+	switch {
+	case host == ownHost:
+		return true
+	case ownHost == "" || ownIP.IsUnspecified():
+		return host == "localhost" || ip.IsLoopback()
+	case host == "localhost":
+		return ownIP.Equal(net.IPv4(127, 0, 0, 1)) || ownIP.Equal(net.IPv6loopback)
+	}
+	return ip != nil && ip.Equal(ownIP)
 }

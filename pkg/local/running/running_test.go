@@ -76,6 +76,8 @@ func TestServes(t *testing.T) {
 		"127.0.0.1:9000": {"127.0.0.1:9000": true, "localhost:9000": true, "127.0.0.1:9001": false, "192.0.2.1:9000": false, "x": false},
 		"[::]:9000":      {"127.0.0.1:9000": true, "localhost:9000": true, "192.0.2.1:9000": false},
 		"192.0.2.1:9000": {"192.0.2.1:9000": true, "localhost:9000": false},
+		"127.0.0.2:9000": {"127.0.0.2:9000": true, "127.0.0.1:9000": false, "localhost:9000": false, "[::1]:9000": false},
+		"[::1]:9000":     {"[0::1]:9000": true, "localhost:9000": true, "127.0.0.1:9000": false},
 		"":               {"": false},
 	} {
 		for address, want := range is {
