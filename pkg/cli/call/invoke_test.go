@@ -185,3 +185,10 @@ func TestInvokeOnCluster(t *testing.T) {
 	require.Equal(t, krtResult{code: term.ExitUsage, err: "Error: addresses cannot be combined with VERSION or with flags for a cluster\n" +
 		"Run 'kn-krt invoke --help' for usage.\n"}, got)
 }
+
+// A version whose name could begin an ID is not taken for one where no ID can stand.
+func TestAVersionThatIsNotThereIsNoID(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	got := runKrt(t.Context(), "", "invoke", "cafe", "greet")
+	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: there is no version cafe\n"}, got)
+}

@@ -163,7 +163,7 @@ func NotOnCluster(cmd *cobra.Command, name string, err error) error {
 	switch verb := cmd.CommandPath(); {
 	case runsHere(cmd.Context(), name):
 		return term.AlsoHint(err, "NAME is of a version on a cluster. For the one that runs on this machine, leave NAME out: '%s'.", verb)
-	case beginsID(name):
+	case cmd.Flags().NArg() == 1 && beginsID(name): // with another argument, that is the ID, or the workflow of an invoke
 		return term.AlsoHint(fmt.Errorf("%q is not the ID of what is kept here, nor a version: %w", legible.Line(name, maxName), err),
 			"'%s' lists what is kept here.", verb)
 	}
