@@ -55,9 +55,9 @@ func (s *scratch) note() error {
 	})
 }
 
-// whole reports whether what was noted is still there.
+// whole reports whether what was noted is still there; never if nothing was, because writing it failed.
 func (s *scratch) whole() bool {
-	return !slices.ContainsFunc(s.files, func(name string) bool {
+	return len(s.files) > 0 && !slices.ContainsFunc(s.files, func(name string) bool {
 		_, err := os.Lstat(name)
 		return err != nil
 	})

@@ -29,3 +29,14 @@ func TestScratchOfAKilledFrontIsRemoved(t *testing.T) {
 	require.NoError(t, next.remove())
 	require.NoDirExists(t, next.dir)
 }
+
+// Files that could not be written, for want of room say, are written when the next worker starts.
+func TestScratchOfNothingIsNotWhole(t *testing.T) {
+	s, err := newScratch(t.TempDir())
+	require.NoError(t, err)
+	require.False(t, s.whole())
+	require.NoError(t, s.note())
+	require.True(t, s.whole())
+	require.NoError(t, s.remove())
+	require.False(t, s.whole())
+}
