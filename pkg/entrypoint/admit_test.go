@@ -42,19 +42,25 @@ func (f *fixture) full() *fixture {
 // TestAdmitFirst: a request above the limit is refused before it is read.
 func TestAdmitFirst(t *testing.T) {
 	f := newFixture(t).full()
-	for name, c := range map[string]struct{ path, contentType string }{
-		"json":    {"/test.Entrypoint/Call", "application/json"},
-		"connect": {"/test.Entrypoint/Call", "application/proto"},
-		"event":   {"/workflows/flow", "application/cloudevents+json"},
-		"by type": {"/", "application/cloudevents+json"},
+	for name, c := range map[string]struct {
+		path, contentType string
+		length            int64
+	}{
+		"json":       {"/test.Entrypoint/Call", "application/json", -1},
+		"plain json": {"/test.Entrypoint/Call", "application/json", 1 << 20}, // which passes the transcoder by
+		"connect":    {"/test.Entrypoint/Call", "application/proto", -1},
+		"event":      {"/workflows/flow", "application/cloudevents+json", -1},
+		"by type":    {"/", "application/cloudevents+json", -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body, writer := io.Pipe() // that never has any data
 			t.Cleanup(func() { _ = writer.Close() })
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.web+c.path, body)
 			require.NoError(t, err)
+			req.ContentLength = c.length
 			req.Header.Set("Content-Type", c.contentType)
 			req.Header.Set("Connect-Protocol-Version", "1")
+			req.Header.Set("Accept-Encoding", "identity")
 			res, err := http.DefaultClient.Do(req)
 			require.NoError(t, err)
 			text, err := io.ReadAll(res.Body)

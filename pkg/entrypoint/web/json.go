@@ -73,13 +73,18 @@ type strictJSON struct {
 // Unmarshal implements vanguard.Codec.
 func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
 	if err := c.json.unmarshal(data, m); err != nil {
-		why := connect.CodeInvalidArgument
-		if errors.Is(err, errHeavy) {
-			why = connect.CodeResourceExhausted
-		}
-		return connect.NewError(why, fmt.Errorf("the body is not a %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
+		return notJSON(err, m)
 	}
 	return nil
+}
+
+// notJSON refuses a call whose body could not be read as m because of err.
+func notJSON(err error, m proto.Message) *connect.Error {
+	why := connect.CodeInvalidArgument
+	if errors.Is(err, errHeavy) {
+		why = connect.CodeResourceExhausted
+	}
+	return connect.NewError(why, fmt.Errorf("the body is not a %s in JSON: %w", m.ProtoReflect().Descriptor().FullName(), err))
 }
 
 // MarshalAppend implements vanguard.Codec. An error is reported on annotated paths

@@ -34,7 +34,6 @@ type Transcoding struct {
 	before         []byte // comes before what is ahead
 	ahead          *mem.Reader
 	read, declared int64
-	failed         error          // why the body could not be read
 	message        *memory.Upload // nil for a request without a body
 	compression    compression
 	streams        bool // the rpc is a streaming one
@@ -79,9 +78,6 @@ func (d *Decoding) transcode(w http.ResponseWriter, r *http.Request, by record.P
 func (b *Transcoding) Read(p []byte) (int, error) {
 	if b.declared > b.most() {
 		return 0, b.tooLarge(fmt.Sprintf("the body has %d bytes", b.declared))
-	}
-	if b.failed != nil {
-		return 0, b.failed
 	}
 	if b.ahead == nil {
 		if err := b.receive(); err != nil {
@@ -130,10 +126,14 @@ func (b *Transcoding) receive() error {
 	return err
 }
 
-// again has the body, which has been read, read once more.
-func (b *Transcoding) again(body []byte) {
-	_ = b.ahead.Close() // of memory
-	b.before, b.ahead = body, mem.BufferSlice{}.Reader()
+// whole reads a body that has not been read, into memory that is taken once all of it has come.
+func (b *Transcoding) whole() ([]byte, error) {
+	if err := b.receive(); err != nil {
+		return nil, err
+	}
+	text := make([]byte, b.ahead.Remaining())
+	_, err := io.ReadFull(b.ahead, text)
+	return text, err
 }
 
 // envelop puts an envelope before the body. As in a unary call, an empty body is an empty message.
@@ -162,7 +162,7 @@ func (b *Transcoding) Decoded() {
 func (b *Transcoding) Protocol() record.Protocol { return b.protocol }
 
 // Refusal returns why the transcoder has refused the request, which it does while the
-// body is read: it cannot be decoded. It has responded then, and the body that it handed
+// body is read: it cannot be decoded. It has responded then, or will, and the body that it handed
 // on is empty. It is nil otherwise.
 func (b *Transcoding) Refusal() *spb.Status {
 	switch b.status {

@@ -1,13 +1,13 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -16,13 +16,14 @@ import (
 )
 
 // unary serves calls of unary rpcs in JSON without the transcoder, which takes as long as all else that is done for
-// such a call. What is not a good request, or not a good response, is the transcoder's: it gets what is known by then,
-// so that one place says what is wrong.
+// such a call. What is not a good response is the transcoder's, which gets it instead of calling the handler: so one place
+// says what is wrong.
 type unary struct {
 	json       *JSON
 	methods    map[string]unaryMethod // by path
 	handler    http.Handler
 	transcoder http.Handler
+	errors     *connect.ErrorWriter
 }
 
 // unaryMethod are the messages of an rpc.
@@ -30,7 +31,7 @@ type unaryMethod struct{ input, output protoreflect.MessageType }
 
 // newUnary returns the unary rpcs that t serves; the transcoder is yet to be set.
 func newUnary(t *Transcoder) (*unary, error) {
-	u := &unary{json: t.JSON, handler: t.Handler, methods: map[string]unaryMethod{}}
+	u := &unary{json: t.JSON, handler: t.Handler, methods: map[string]unaryMethod{}, errors: connect.NewErrorWriter()}
 	services := t.Schema.Entry().Services()
 	for i := range services.Len() {
 		methods := services.Get(i).Methods()
@@ -93,34 +94,42 @@ func (u *unary) serve(w http.ResponseWriter, r *http.Request, b *Transcoding) {
 		u.transcoder.ServeHTTP(w, r)
 		return
 	}
-	text := make([]byte, b.declared)
-	if _, err := io.ReadFull(b, text); err != nil {
-		b.failed = err
-		u.transcoder.ServeHTTP(w, r)
-		return
-	}
-	in := m.input.New().Interface()
-	err := u.json.unmarshal(text, in)
-	var data []byte
-	if err == nil {
-		data, err = proto.Marshal(in)
-	}
-	if err != nil || int64(len(data)) > b.limits.limit {
-		b.again(text)
-		u.transcoder.ServeHTTP(w, r)
-		return
-	}
-	k := &keptResponse{ResponseWriter: w}
+	in, k := &unaryBody{Transcoding: b, json: u.json, input: m.input}, &keptResponse{ResponseWriter: w}
 	r.Header["Content-Type"] = []string{"application/proto"}
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+	r.Body = in
 	u.handler.ServeHTTP(k, r)
-	if u.respond(w, k, m.output, b.limits.limit) {
-		return
+	switch {
+	case in.refusal != nil:
+		_ = u.errors.Write(w, r, in.refusal)
+	case !u.respond(w, k, m.output, b.limits.limit):
+		r.Header["Content-Type"] = []string{"application/json"}
+		r.Body = b
+		u.transcoder.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), replayKey{}, k)))
 	}
-	b.again(text)
-	r.Header["Content-Type"] = []string{"application/json"}
-	r.Body, r.ContentLength = b, -1
-	u.transcoder.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), replayKey{}, k)))
+}
+
+// unaryBody is the body of a call in JSON, for [ReadMessage]. Like the transcoder's, it is read when the handler asks
+// for it, which admits the call first.
+type unaryBody struct {
+	*Transcoding
+	json    *JSON
+	input   protoreflect.MessageType
+	refusal *connect.Error // why it is no message, which the handler leaves to be said
+}
+
+// message returns the message in protobuf.
+func (b *unaryBody) message() ([]byte, error) {
+	text, err := b.whole()
+	if err != nil {
+		return nil, err
+	}
+	in := b.input.New().Interface()
+	if err := b.json.unmarshal(text, in); err != nil {
+		b.refusal = notJSON(err, in)
+		b.status = httpStatus(int32(b.refusal.Code()))
+		return nil, b.refusal
+	}
+	return proto.Marshal(in)
 }
 
 // respond sends what k has kept as JSON of at most limit bytes. It reports false if that is no message that can be.
@@ -142,12 +151,12 @@ func (u *unary) respond(w http.ResponseWriter, k *keptResponse, output protorefl
 	return true
 }
 
-// ReadMessage reads the body of a call that a [Transcoder] hands on, whose length is bounded, and known where the body
-// has not been transcoded bit by bit.
+// ReadMessage reads the body of a call that a [Transcoder] hands on, whose length is bounded.
 func ReadMessage(r *http.Request) ([]byte, error) {
-	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
-	_, err := body.ReadFrom(r.Body)
-	return body.Bytes(), err
+	if in, ok := r.Body.(*unaryBody); ok {
+		return in.message()
+	}
+	return io.ReadAll(r.Body)
 }
 
 // keptResponse keeps a response instead of sending it, but for its header. What is written must stay as it is until
