@@ -351,8 +351,21 @@ func TestAWaitingClientsFailureIsNoLetter(t *testing.T) {
 	require.Zero(t, s.count(letter.Dead))
 }
 
-// Another replica that is gone has accepted the work: whatever of it comes is kept by any.
+// Another replica that is gone has accepted the work: whatever of it comes is kept by any, also if an entrypoint of
+// another version has got its address.
 func TestWhatComesOfALostReplicasWorkIsKept(t *testing.T) {
+	t.Run("nothing is there", func(t *testing.T) { keepsOfLost(t, "127.0.0.1:1") })
+	t.Run("another version is", func(t *testing.T) {
+		stranger := newFixture(t)
+		stranger.serve(stranger.version(node(t, "a", stranger.says("a", true))), quick())
+		keepsOfLost(t, strings.TrimPrefix(stranger.reply, "http://"))
+		require.Contains(t, stranger.metrics(), `krt_replies_dropped_total{reason="bad_token"} 2`)
+	})
+}
+
+// keepsOfLost loses a replica that has told the nodes that it is at an address.
+func keepsOfLost(t *testing.T, address string) {
+	t.Helper()
 	f := newFixture(t)
 	o, s := keeping(t)
 	o.Key = make([]byte, 32)
@@ -365,7 +378,7 @@ func TestWhatComesOfALostReplicasWorkIsKept(t *testing.T) {
 	}))
 	v.Results = time.Hour
 	lost := o
-	lost.Mail, lost.Advertise = mail.New(&letters{all: map[string]letter.Letter{}}, o.Logger), "127.0.0.1:1" // where nothing listens
+	lost.Mail, lost.Advertise = mail.New(&letters{all: map[string]letter.Letter{}}, o.Logger), address
 	other := newFixture(t)
 	other.serve(v, lost)
 	id := other.accepted()

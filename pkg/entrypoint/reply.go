@@ -90,7 +90,7 @@ func (e *Entrypoint) receiveFor(r *http.Request, read func(*request, *event.Even
 	token, reason, err := e.authorize(ev)
 	// The token of work that no client waits for has expired with the client's deadline, and may still end it.
 	if expired := reason == metrics.DropLate && ev.Replied && ev.CorrelationID == token.ID.String(); reason != "" && !expired {
-		return e.drop(reason, err)
+		return delivery.Dropped(r.Header, reason == metrics.DropForged, e.drop(reason, err))
 	}
 	if status, received := e.receiveQueued(r, ev, token); received {
 		return status

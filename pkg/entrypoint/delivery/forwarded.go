@@ -8,6 +8,16 @@ import (
 // HeaderForwarded marks what another replica has forwarded to the reply port. It is forwarded once at most.
 const HeaderForwarded = "Krt-Forwarded"
 
+// Dropped is the HTTP status to respond with to an event that is dropped, status unless another replica has forwarded it
+// here with a token that is not of this version: the pod that it is for has ended, and this one has its address. The
+// replica then keeps what can be kept.
+func Dropped(h http.Header, forged bool, status int) int {
+	if forged && h.Get(HeaderForwarded) != "" {
+		return http.StatusMisdirectedRequest
+	}
+	return status
+}
+
 // Forwarded is the header of an event that another replica is to have.
 func Forwarded(h http.Header) http.Header {
 	header := http.Header{HeaderForwarded: {"1"}}
