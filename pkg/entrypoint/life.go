@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc"
 
 	"krt.dev/kn-krt/pkg/entrypoint/web"
-	"krt.dev/kn-krt/pkg/promptio"
+	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
 // Listeners are the ports of an entrypoint.

@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"krt.dev/kn-krt/pkg/child"
-	"krt.dev/kn-krt/pkg/promptio"
+	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
 // command is how a Python process is started.

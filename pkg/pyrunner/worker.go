@@ -13,9 +13,9 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 
-	"krt.dev/kn-krt/pkg/promptio"
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
 const (

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"krt.dev/kn-krt/pkg/runner/environment"
+	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
 // HandlerInit runs once, before the node is ready. A panic in it ends the
@@ -164,7 +165,7 @@ func (s *server) run(ctx context.Context, o Options, listener net.Listener, init
 	}
 	served := make(chan error, 1)
 	drain := s.offer(listener)
-	go func() { served <- hs.Serve(listener) }()
+	go func() { served <- hs.Serve(promptio.Listen(listener)) }()
 	for {
 		select {
 		case err := <-initialised:

@@ -7,5 +7,5 @@ import "embed"
 // out of them.
 //
 //go:embed go.mod go.sum *.go clip/*.go dict/*.go environment/*.go event/*.go
-//go:embed kre/*.go kre/simplelogger/*.go loglimit/*.go runnertest/*.go store/*.go store/bsontag/*.go store/query/*.go
+//go:embed kre/*.go kre/simplelogger/*.go loglimit/*.go promptio/*.go runnertest/*.go store/*.go store/bsontag/*.go store/query/*.go
 var Source embed.FS

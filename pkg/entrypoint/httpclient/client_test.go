@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
 // rawNode responds to each request on each connection with the given bytes, as they
@@ -158,7 +160,7 @@ func TestAClosedConnectionIsNotUsedAgain(t *testing.T) {
 	require.NoError(t, err)
 	resting := client.idle.byHost[to.Host][0]
 	require.True(t, resting.alive())
-	require.NoError(t, resting.Conn.(*net.TCPConn).CloseWrite()) // the node closes in turn
+	require.NoError(t, resting.Conn.(*promptio.TCP).CloseWrite()) // the node closes in turn
 	require.Eventually(t, func() bool { return !resting.alive() }, 10*time.Second, time.Millisecond)
 	_, _, err = exchangeOnce(t, client, to, "data")
 	require.NoError(t, err)

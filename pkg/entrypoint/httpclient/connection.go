@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
 const (
@@ -34,6 +36,13 @@ type connection struct {
 
 func newConnection(conn net.Conn, maxAge time.Duration) (*connection, error) {
 	c := &connection{Conn: conn}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		prompt, err := promptio.NewTCP(tcp)
+		if err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		c.Conn = prompt
+	}
 	if maxAge > 0 {
 		c.aged, c.expiry = true, time.Now().Add(maxAge)
 	}
@@ -46,7 +55,7 @@ func newConnection(conn net.Conn, maxAge time.Duration) (*connection, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	c.probe = func(fd uintptr) bool {
-		c.quiet = quiet(fd)
+		c.quiet = promptio.Quiet(fd)
 		return true
 	}
 	return c, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/nettest"
 
-	"krt.dev/kn-krt/pkg/promptio"
+	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
 // connect returns both ends of a connection whose first end is prompt, as is the second over TCP.

@@ -54,6 +54,13 @@ func (c *Unix) Read(p []byte) (int, error) { return c.ends.read(p) }
 // Write implements net.Conn.
 func (c *Unix) Write(p []byte) (int, error) { return c.ends.write(p) }
 
+// Quiet reports whether nothing can be read from a socket that does not block: neither bytes nor its end.
+func Quiet(fd uintptr) bool {
+	var b [1]byte
+	_, err := read(fd, b[:])
+	return err == syscall.EAGAIN
+}
+
 // ends are both directions of a connection.
 type ends struct {
 	conn    net.Conn
