@@ -86,6 +86,24 @@ func TestABusyPodKeepsItsConnections(t *testing.T) {
 	}
 }
 
+// Of the requests to a pod that was too busy, one at a time waits for whether it still is.
+func TestABusyPodIsTriedByOne(t *testing.T) {
+	var s shortcut
+	var pauses [][2]bool
+	note := func() {
+		known, tries := s.known()
+		pauses = append(pauses, [2]bool{known, tries})
+	}
+	note()
+	s.busy.Store(time.Now().Add(time.Hour).UnixNano())
+	note()
+	s.busy.Store(1)
+	note()
+	s.busy.Add(int64(time.Hour)) // however slow this machine is
+	note()
+	require.Equal(t, [][2]bool{{false, false}, {true, false}, {false, true}, {true, false}}, pauses)
+}
+
 // A pod that has not responded in the time that a call may take gets no request before it is known to accept them;
 // one whose client has left does.
 func TestASilentPodIsBroken(t *testing.T) {
