@@ -2,17 +2,19 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 )
 
 const (
-	// absentAfter is how many tries to connect to a replica must have failed, with none in between that has not.
+	// absentAfter is how many tries to connect to a replica must have failed, without a response in between.
 	absentAfter = 4
 	// absentPause is how long none is made then; after it one is, and the others are not meanwhile.
 	absentPause = time.Second
@@ -50,7 +52,9 @@ func newReplicas() *replicas {
 }
 
 // reach calls post, which posts to the replica at host. The error is [ErrNotSent] if no connection could be made, or
-// none is tried now because the ones before failed.
+// none is tried now because the ones before failed. Where a connection is refused, nobody is held up, and whoever is
+// about to listen there, as a container that is started again does, is tried at once. A connection that breaks says
+// nothing: it may be one of a machine that is lost.
 func (r *replicas) reach(ctx context.Context, host string, post func() error) error {
 	if !r.due(host) {
 		return fmt.Errorf("%w: nor did it before", ErrNotSent)
@@ -60,7 +64,12 @@ func (r *replicas) reach(ctx context.Context, host string, post func() error) er
 	if failed && ctx.Err() != nil { // not because of the replica
 		return err
 	}
-	r.tried(host, failed)
+	switch {
+	case err == nil, errors.As(err, new(*responseError)), errors.Is(err, syscall.ECONNREFUSED):
+		r.tried(host, false)
+	case failed:
+		r.tried(host, true)
+	}
 	if failed {
 		err = fmt.Errorf("%w: %w", ErrNotSent, err)
 	}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,10 +52,30 @@ func TestAbsentReplica(t *testing.T) {
 		for range absentAfter - 1 {
 			require.ErrorIs(t, forward("dead", refused), ErrNotSent)
 		}
-		require.EqualError(t, forward("dead", errors.New("HTTP 503")), "HTTP 503", "it is there")
+		require.Error(t, forward("dead", &responseError{status: http.StatusServiceUnavailable}), "it is there")
 		require.ErrorIs(t, forward("dead", refused), ErrNotSent)
 		require.NoError(t, forward("dead", nil), "what failed before it was there does not count")
+
+		for range absentAfter {
+			require.ErrorIs(t, forward("lost", io.ErrUnexpectedEOF), io.ErrUnexpectedEOF, "a connection that there was breaks")
+			require.ErrorIs(t, forward("lost", refused), ErrNotSent)
+		}
+		require.EqualError(t, forward("lost", nil), ErrNotSent.Error()+": nor did it before")
 	})
+}
+
+// Connections are refused until a replica that starts listens: then its first replies come at once.
+func TestReplicaThatStartsIsNotAbsent(t *testing.T) {
+	r, tries := newReplicas(), 0
+	forward := func(result error) error {
+		return r.reach(t.Context(), "starts", func() error { tries++; return result })
+	}
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	for range 2 * absentAfter {
+		require.ErrorIs(t, forward(refused), ErrNotSent)
+	}
+	require.NoError(t, forward(nil))
+	require.Equal(t, 2*absentAfter+1, tries)
 }
 
 // Who has no time left says nothing about the replica, and what is known of replicas is bounded.
