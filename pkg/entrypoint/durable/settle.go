@@ -3,6 +3,8 @@ package durable
 import (
 	"context"
 	"time"
+
+	"krt.dev/kn-krt/pkg/queue/client"
 )
 
 // verdict is what becomes of an event in the queue: it is done, or given again after a pause. With stays, the mark
@@ -64,7 +66,8 @@ func (w *work) acknowledge(stays bool) {
 		if err == nil {
 			return
 		}
-		if !gone(changed) && w.client.Connected() || ctx.Err() != nil || w.working.Err() != nil {
+		again := client.Lost(err) || gone(changed) || !w.client.Connected()
+		if !again || ctx.Err() != nil || w.working.Err() != nil {
 			w.finished.add(w.message.Load(), !stays)
 			w.log.Warn("the queue has not confirmed that an event is done; it may be delivered again",
 				"workflow", w.name.Workflow, "node", w.name.Node, "correlation", w.event.CorrelationID, "error", err)

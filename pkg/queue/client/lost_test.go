@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/queue"
+	"krt.dev/kn-krt/pkg/queue/client"
 	"krt.dev/kn-krt/test/jetstream"
 )
 
@@ -40,6 +42,9 @@ func TestLostConnectionEndsWhatWasAsked(t *testing.T) {
 		"publish": func() error {
 			return ask(func() error { return c.Publish(t.Context(), message(second, fmt.Sprint("second", n), "x")) })
 		},
+		"read": func() error {
+			return ask(func() error { _, err := c.Bytes(t.Context()); return errors.Unwrap(err) })
+		},
 		"acknowledge": func() error {
 			eventually(t, func() error { return c.Publish(t.Context(), message(first, fmt.Sprint("first", n), "x")) })
 			r := fetchOne(t, c, first)
@@ -49,7 +54,7 @@ func TestLostConnectionEndsWhatWasAsked(t *testing.T) {
 		eventually(t, func() error {
 			n++
 			err := try() // which may have ended otherwise, on a busy machine
-			if fmt.Sprint(err) != "the connection to it was lost before it responded" {
+			if !client.Lost(err) || fmt.Sprint(err) != "the connection to it was lost before it responded" {
 				return fmt.Errorf("it has ended with: %w", err)
 			}
 			return nil

@@ -48,7 +48,7 @@ func (c *Client) Marked(ctx context.Context, workflow, correlation string) (http
 	ctx, cancel := c.call(ctx)
 	defer cancel()
 	stream, err := c.js.Stream(ctx, c.settings.Stream)
-	if err != nil {
+	if err = ended(ctx, err); err != nil {
 		return nil, cmp.Or(missing(err), err)
 	}
 	m, err := stream.GetLastMsgForSubject(ctx, c.mark(workflow, correlation))
@@ -56,7 +56,7 @@ func (c *Client) Marked(ctx context.Context, workflow, correlation string) (http
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("cannot read what is known of a request: %w", err)
+		return nil, fmt.Errorf("cannot read what is known of a request: %w", ended(ctx, err))
 	}
 	return httpHeader(m.Header), nil
 }
@@ -66,10 +66,10 @@ func (c *Client) Unmark(ctx context.Context, workflow, correlation string) error
 	ctx, cancel := c.call(ctx)
 	defer cancel()
 	stream, err := c.js.Stream(ctx, c.settings.Stream)
-	if err != nil {
+	if err = ended(ctx, err); err != nil {
 		return cmp.Or(missing(err), err)
 	}
-	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(c.mark(workflow, correlation))); err != nil {
+	if err := ended(ctx, stream.Purge(ctx, jetstream.WithPurgeSubject(c.mark(workflow, correlation)))); err != nil {
 		return fmt.Errorf("cannot remove what is known of a request: %w", err)
 	}
 	return nil

@@ -78,6 +78,10 @@ func ended(ctx context.Context, err error) error {
 	return worded(err)
 }
 
+// Lost reports whether err means that there was no connection, or that it was lost: [Client.Changed], as it was before,
+// is closed once there is one again.
+func Lost(err error) bool { return errors.Is(err, errLost) || errors.Is(err, errAway) }
+
 // worded returns err in our words.
 func worded(err error) error {
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {

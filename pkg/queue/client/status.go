@@ -25,7 +25,7 @@ func (c *Client) Bytes(ctx context.Context) (waiting int64, err error) {
 	ctx, cancel := c.call(ctx)
 	defer cancel()
 	s, err := c.js.Stream(ctx, c.settings.Stream)
-	if err != nil {
+	if err = ended(ctx, err); err != nil {
 		return 0, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}
 	return int64(s.CachedInfo().State.Bytes), nil
@@ -43,7 +43,7 @@ func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) 
 	bounded, cancel := c.call(ctx)
 	stream, err := c.js.Stream(bounded, c.settings.Stream)
 	cancel()
-	if err != nil {
+	if err = ended(bounded, err); err != nil {
 		return queue.Status{}, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}
 	status := statusOf(stream.CachedInfo())
@@ -86,7 +86,7 @@ func (c *Client) oldest(ctx context.Context, stream jetstream.Stream, s *queue.S
 	case errors.Is(err, jetstream.ErrMsgNotFound): // it is done meanwhile
 		return nil
 	case err != nil:
-		return fmt.Errorf("cannot read the oldest event of the stream %s: %w", c.settings.Stream, err)
+		return fmt.Errorf("cannot read the oldest event of the stream %s: %w", c.settings.Stream, ended(ctx, err))
 	}
 	s.Oldest = m.Time
 	return nil
@@ -162,7 +162,7 @@ func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.St
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the stream of version %q at %s: %w", version, c.URL(), err)
+		return nil, fmt.Errorf("cannot read the stream of version %q at %s: %w", version, c.URL(), ended(ctx, err))
 	}
 	status := statusOf(s.CachedInfo())
 	all, err := consumers(ctx, s)
@@ -184,7 +184,7 @@ func (c *Client) Delete(ctx context.Context, namespace, version string) error {
 	defer cancel()
 	err := c.js.DeleteStream(ctx, queue.Stream(namespace, version))
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("cannot delete the stream of version %q at %s: %w", version, c.URL(), err)
+		return fmt.Errorf("cannot delete the stream of version %q at %s: %w", version, c.URL(), ended(ctx, err))
 	}
 	return nil
 }

@@ -53,14 +53,14 @@ func (c *Client) Ensure(ctx context.Context) error {
 		return nil
 	}
 	if err := c.ensureStream(ctx); err != nil {
-		return fmt.Errorf("cannot set the stream %s up: %w", c.settings.Stream, published(worded(err)))
+		return fmt.Errorf("cannot set the stream %s up: %w", c.settings.Stream, published(err))
 	}
 	for _, s := range c.options.Steps {
 		bounded, cancel := c.call(ctx)
 		_, err := c.js.CreateOrUpdateConsumer(bounded, c.settings.Stream, c.consumer(s))
 		cancel()
 		if err != nil {
-			return fmt.Errorf("cannot set the consumer %s up: %w", s.Consumer(), err)
+			return fmt.Errorf("cannot set the consumer %s up: %w", s.Consumer(), ended(bounded, err))
 		}
 	}
 	c.ensured = time.Now()
@@ -69,9 +69,12 @@ func (c *Client) Ensure(ctx context.Context) error {
 
 // ensureStream makes the stream, or changes what of it is set otherwise. What another
 // release has set besides stays.
-func (c *Client) ensureStream(ctx context.Context) error {
+func (c *Client) ensureStream(ctx context.Context) (err error) {
 	bounded, cancel := c.call(ctx)
-	defer cancel()
+	defer func() {
+		err = ended(bounded, err)
+		cancel()
+	}()
 	want := c.stream()
 	found, err := c.js.Stream(bounded, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
