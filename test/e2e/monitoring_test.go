@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/runner/store"
@@ -87,7 +88,9 @@ func (n place) monitored(delivery v1alpha1.Delivery, replicas int32) func(*v1alp
 	return func(v *v1alpha1.Version) {
 		v.Spec.Entrypoint.Delivery, v.Spec.Entrypoint.Replicas = delivery, new(replicas)
 		image, one := n.Image("test/conformance/cmd/node"), &v1alpha1.Scale{Min: new(int32(1)), Max: new(int32(1))}
-		v.Spec.Nodes = []v1alpha1.Node{{Name: "n1", Image: image, Scale: one}, {Name: "foreign", Image: image, Scale: one}}
+		// n1 may scale to zero, so that it is woken, and does not while the test runs.
+		waking := &v1alpha1.Scale{Max: new(int32(1)), Keep: &metav1.Duration{Duration: time.Hour}}
+		v.Spec.Nodes = []v1alpha1.Node{{Name: "n1", Image: image, Scale: waking}, {Name: "foreign", Image: image, Scale: one}}
 		v.Spec.Workflows = []v1alpha1.Workflow{
 			{Name: "one", Entrypoint: "One", Sequential: []string{"n1"}},
 			{Name: "first", Entrypoint: "ForeignFirst", Sequential: []string{"foreign", "n1"}},
