@@ -282,9 +282,12 @@ func TestMainRunsUntilItIsStopped(t *testing.T) {
 		_ = out.Close()
 		done <- err
 	}()
-	line, err := bufio.NewReader(log).ReadString('\n')
-	require.NoError(t, err)
-	require.Contains(t, line, `"msg":"the queue serves"`)
+	lines := bufio.NewReader(log)
+	for _, wanted := range []string{"the queue reads what it has kept", "the queue serves"} {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		require.Contains(t, line, `"msg":"`+wanted)
+	}
 	stop()
 	_, _ = io.Copy(io.Discard, log)
 	require.NoError(t, <-done)
