@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/installed"
 	"krt.dev/kn-krt/pkg/cluster/response"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -87,21 +88,6 @@ func (c *Client) Release(ctx context.Context, name string) error {
 	return c.explainVersion(ctx, "change", name, c.kube.Patch(ctx, v, client.MergeFrom(before), fieldOwner))
 }
 
-// installed are the kinds of kn-krt's own objects in the order in which they are deleted: what runs
-// first, the kinds of versions last. Namespaced ones are in the namespace of kn-krt.
-func installed() []schema.GroupVersionKind {
-	kind := func(group, kind string) schema.GroupVersionKind {
-		return schema.GroupVersionKind{Group: group, Version: "v1", Kind: kind}
-	}
-	const network, monitoring, rights = "networking.k8s.io", "monitoring.coreos.com", "rbac.authorization.k8s.io"
-	return []schema.GroupVersionKind{
-		kind("apps", "Deployment"), kind("apps", "StatefulSet"), kind("", "Service"), kind(network, "NetworkPolicy"),
-		kind(monitoring, "PodMonitor"), kind(monitoring, "ServiceMonitor"), kind(monitoring, "PrometheusRule"), kind("", "ConfigMap"),
-		kind(rights, "RoleBinding"), kind(rights, "Role"), kind(rights, "ClusterRoleBinding"), kind(rights, "ClusterRole"),
-		kind("", "ServiceAccount"), kind("apiextensions.k8s.io", "CustomResourceDefinition"),
-	}
-}
-
 // Uninstall deletes kn-krt's own objects: those that its release has labelled. It keeps its namespace,
 // the volumes of the store and the queue, and all Secrets. Delete all versions before: their objects are waited for,
 // because Kubernetes does not delete those whose owner's kind it no longer knows. deleted, if not nil,
@@ -110,19 +96,13 @@ func (c *Client) Uninstall(ctx context.Context, deleted func(kind, name string))
 	if err := c.Collected(ctx); err != nil {
 		return err
 	}
-	var found Installation
-	if err := c.listVersions(ctx, &found); err != nil {
+	if err := c.noVersions(ctx); err != nil { // none has come since
 		return err
 	}
-	if len(found.Versions) > 0 { // its finalizer would keep it, and its kind, for ever
-		v := found.Versions[0]
-		return fmt.Errorf("version %q in namespace %q is not deleted, and without the controller its requests could not be drained",
-			v.Name, v.Namespace)
-	}
-	for _, kind := range installed() {
+	for _, kind := range installed.Own() {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		err := c.kube.List(ctx, list, client.InNamespace(systemOf(kind)), client.MatchingLabels{render.LabelPartOf: render.ManagedBy})
+		err := c.kube.List(ctx, list, client.InNamespace(installed.NamespaceOf(kind)), client.MatchingLabels{render.LabelPartOf: render.ManagedBy})
 		if response.UnknownKind(err) {
 			continue
 		}
@@ -143,24 +123,39 @@ func (c *Client) Uninstall(ctx context.Context, deleted func(kind, name string))
 	return c.gone(ctx, "versions.krt.dev", "runtimes.krt.dev")
 }
 
-// created are the kinds of the objects that versions own.
-func created() []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{
-		render.ServingKind(), render.EventingKind(), {Group: "apps", Version: "v1", Kind: "Deployment"}, {Version: "v1", Kind: "Service"},
-		{Version: "v1", Kind: "ConfigMap"}, {Version: "v1", Kind: "Secret"}, {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
-		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}, {Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
-	}
-}
-
-// collectedTimeout bounds the wait for the objects of deleted versions.
+// collectedTimeout bounds the wait for the objects of deleted versions and runtimes.
 const collectedTimeout = 5 * time.Minute
 
-// Collected waits until no object of a deleted version is left, for five minutes at most.
+// noVersions returns an error if there is a version.
+func (c *Client) noVersions(ctx context.Context) error {
+	var found Installation
+	if err := c.listVersions(ctx, &found); err != nil || len(found.Versions) == 0 {
+		return err
+	}
+	v := found.Versions[0] // its finalizer would keep it, and its kind, for ever
+	return fmt.Errorf("version %q in namespace %q is not deleted, and without the controller its requests could not be drained",
+		v.Name, v.Namespace)
+}
+
+// Collected deletes all runtimes, once there are no versions, and waits until no object of either is left, for five minutes
+// at most.
 func (c *Client) Collected(ctx context.Context) error {
+	if err := c.noVersions(ctx); err != nil {
+		return err
+	}
+	runtimes := &v1alpha1.RuntimeList{}
+	if err := c.kube.List(ctx, runtimes); err != nil && !response.UnknownKind(err) {
+		return c.explain(err, "cannot list the runtimes")
+	}
+	for i := range runtimes.Items {
+		if err := client.IgnoreNotFound(c.kube.Delete(ctx, &runtimes.Items[i], client.PropagationPolicy("Background"))); err != nil {
+			return c.explain(err, "cannot delete the runtime of namespace "+runtimes.Items[i].Namespace)
+		}
+	}
 	left := ""
 	err := kwait.PollUntilContextTimeout(ctx, time.Second, collectedTimeout, true, func(ctx context.Context) (bool, error) {
 		left = ""
-		for _, kind := range created() {
+		for _, kind := range installed.Created() {
 			list := &metav1.PartialObjectMetadataList{}
 			list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 			err := c.kube.List(ctx, list, client.MatchingLabels{render.LabelManagedBy: render.ManagedBy})
@@ -169,7 +164,7 @@ func (c *Client) Collected(ctx context.Context) error {
 			}
 			for i := range list.Items {
 				owner := metav1.GetControllerOf(&list.Items[i])
-				if owner != nil && owner.Kind == "Version" && owner.APIVersion == v1alpha1.GroupVersion.String() {
+				if owner != nil && owner.APIVersion == v1alpha1.GroupVersion.String() {
 					left = fmt.Sprintf("%s %s/%s", kind.Kind, list.Items[i].Namespace, list.Items[i].Name)
 				}
 			}
@@ -177,7 +172,7 @@ func (c *Client) Collected(ctx context.Context) error {
 		return left == "", nil
 	})
 	if err != nil && left != "" {
-		return c.explain(err, fmt.Sprintf("cannot wait until %s of a deleted version is deleted", left))
+		return c.explain(err, fmt.Sprintf("cannot wait until %s of a deleted version or runtime is deleted", left))
 	}
 	return c.explain(err, "cannot wait until the objects of versions are deleted")
 }
@@ -199,13 +194,4 @@ func (c *Client) gone(ctx context.Context, names ...string) error {
 		}
 	}
 	return nil
-}
-
-// systemOf is the namespace in which objects of a kind are deleted; "" if the kind has none.
-func systemOf(kind schema.GroupVersionKind) string {
-	switch kind.Kind {
-	case "ClusterRoleBinding", "ClusterRole", "CustomResourceDefinition":
-		return ""
-	}
-	return SystemNamespace
 }

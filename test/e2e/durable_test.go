@@ -248,6 +248,8 @@ func TestDurableStopAndDelete(t *testing.T) {
 	stream := fmt.Sprintf("krt_queue_events{namespace=%q,version=%q}", n.Name, "slow")
 	metrics := func() string { return n.get("http://krt-queue.krt-system.svc.cluster.local:9090/metrics") }
 	require.Contains(t, metrics(), stream+" 0")
+	// Whatever delivery it would have by now.
+	n.In("patch", "version", "slow", "--type=merge", "--patch", `{"spec": {"entrypoint": {"delivery": "Direct"}}}`)
 	n.In("delete", "version", "slow", "--timeout=2m")
 	n.Eventually(func() error {
 		if strings.Contains(metrics(), stream) {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/crowd"
 	"krt.dev/kn-krt/pkg/dashboard"
 	"krt.dev/kn-krt/pkg/dashboard/bound"
 	"krt.dev/kn-krt/pkg/dashboard/guard"
@@ -100,12 +101,13 @@ func (s *Service) Serve(ctx context.Context, pages, probes net.Listener) error {
 	if err != nil {
 		return errors.Join(err, pages.Close(), probes.Close())
 	}
-	if certificate != nil {
-		pages = tls.NewListener(pages, certificate)
-	}
 	healthy := http.NewServeMux()
 	healthy.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	servers := []*http.Server{s.server(running, s.pages), s.server(running, healthy)}
+	pages, probes = crowd.Listen(pages, servers[0], 0), crowd.Listen(probes, servers[1], 0)
+	if certificate != nil {
+		pages = tls.NewListener(pages, certificate)
+	}
 	swept := make(chan struct{})
 	go func() {
 		defer close(swept)
@@ -141,7 +143,7 @@ func (s *Service) server(ctx context.Context, h http.Handler) *http.Server {
 		ConnContext:       bound.Connection,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       crowd.IdleTime,
 		MaxHeaderBytes:    32 << 10, // tokens with many groups are large
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}

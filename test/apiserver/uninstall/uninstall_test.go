@@ -2,16 +2,20 @@
 package uninstall_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/cluster"
+	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver"
 )
 
@@ -59,6 +63,22 @@ func TestUninstall(t *testing.T) {
 	require.NoError(t, c.Release(t.Context(), "one"))
 	require.True(t, client.IgnoreNotFound(admin.Get(t.Context(), one, v)) == nil)
 	require.NoError(t, c.Release(t.Context(), "one"), "it is gone")
+
+	// What a runtime owns is waited for, too: Kubernetes would not delete it once the kind is gone.
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "active-entrypoint", Namespace: namespace,
+			Labels:          map[string]string{render.LabelManagedBy: render.ManagedBy},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(r, v1alpha1.GroupVersion.WithKind("Runtime"))},
+		},
+		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
+	}
+	require.NoError(t, admin.Create(t.Context(), service))
+	limited, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	require.ErrorContains(t, c.Collected(limited), "Service "+namespace+"/active-entrypoint of a deleted version or runtime")
+	require.True(t, apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(r), r)), "the runtime is deleted")
+	require.NoError(t, admin.Delete(t.Context(), service)) // as Kubernetes does
 
 	var deleted []string
 	require.NoError(t, c.Uninstall(t.Context(), func(kind, name string) { deleted = append(deleted, kind+" "+name) }))
