@@ -13,6 +13,8 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"krt.dev/kn-krt/pkg/crowd"
 )
 
 const (
@@ -92,7 +94,7 @@ func serveAlive(ctx context.Context, address string) (stop func(), err error) {
 		}
 	})}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(listener) }) // until it is closed
+	serving.Go(func() { _ = server.Serve(crowd.Listen(listener, server, 0)) }) // until it is closed
 	return func() {
 		_ = server.Close() // probes ask again
 		serving.Wait()

@@ -137,8 +137,7 @@ func New(cfg *rest.Config, o Options) (manager.Manager, error) {
 		LeaderElectionID:              "kn-krt-controller",
 		LeaderElectionNamespace:       o.SystemNamespace,
 		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       metrics.Options{BindAddress: o.MetricsAddr},
-		HealthProbeBindAddress:        o.ProbeAddr,
+		Metrics:                       metrics.Options{BindAddress: noMetrics}, // see serve
 		// The names are unique; the check would forbid two controllers in one test process.
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
@@ -195,10 +194,7 @@ func setup(mgr manager.Manager, o Options, k *watch.Knative, g *watch.Installati
 	if err := inventory.Setup(mgr, o.MetricsAddr != noMetrics); err != nil {
 		return err
 	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return err
-	}
-	return mgr.AddReadyzCheck("caches", synced(mgr))
+	return serve(mgr, o)
 }
 
 // synced is the check of /readyz: all that is watched has been read. A replica that waits
