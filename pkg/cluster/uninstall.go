@@ -102,7 +102,8 @@ func (c *Client) Uninstall(ctx context.Context, deleted func(kind, name string))
 	for _, kind := range installed.Own() {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		err := c.kube.List(ctx, list, client.InNamespace(installed.NamespaceOf(kind)), client.MatchingLabels{render.LabelPartOf: render.ManagedBy})
+		ours := client.MatchingLabels{render.LabelPartOf: render.ManagedBy}
+		err := c.kube.List(ctx, list, client.InNamespace(installed.NamespaceOf(kind)), ours)
 		if response.UnknownKind(err) {
 			continue
 		}
