@@ -154,28 +154,33 @@ func (c *Client) Collected(ctx context.Context) error {
 		}
 	}
 	left := ""
-	err := kwait.PollUntilContextTimeout(ctx, time.Second, collectedTimeout, true, func(ctx context.Context) (bool, error) {
-		left = ""
-		for _, kind := range installed.Created() {
-			list := &metav1.PartialObjectMetadataList{}
-			list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-			err := c.kube.List(ctx, list, client.MatchingLabels{render.LabelManagedBy: render.ManagedBy})
-			if err != nil && !response.UnknownKind(err) {
-				return false, err
-			}
-			for i := range list.Items {
-				owner := metav1.GetControllerOf(&list.Items[i])
-				if owner != nil && owner.APIVersion == v1alpha1.GroupVersion.String() {
-					left = fmt.Sprintf("%s %s/%s", kind.Kind, list.Items[i].Namespace, list.Items[i].Name)
-				}
-			}
-		}
-		return left == "", nil
+	err := kwait.PollUntilContextTimeout(ctx, time.Second, collectedTimeout, true, func(ctx context.Context) (_ bool, err error) {
+		left, err = c.left(ctx)
+		return left == "", err
 	})
 	if err != nil && left != "" {
 		return c.explain(err, fmt.Sprintf("cannot wait until %s of a deleted version or runtime is deleted", left))
 	}
 	return c.explain(err, "cannot wait until the objects of versions are deleted")
+}
+
+// left names an object of a version or runtime; empty if there is none.
+func (c *Client) left(ctx context.Context) (string, error) {
+	for _, kind := range installed.Created() {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+		err := c.kube.List(ctx, list, client.MatchingLabels{render.LabelManagedBy: render.ManagedBy})
+		if err != nil && !response.UnknownKind(err) {
+			return "", err
+		}
+		for i := range list.Items {
+			owner := metav1.GetControllerOf(&list.Items[i])
+			if owner != nil && owner.APIVersion == v1alpha1.GroupVersion.String() {
+				return fmt.Sprintf("%s %s/%s", kind.Kind, list.Items[i].Namespace, list.Items[i].Name), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // kindsTimeout bounds the wait for the end of the kinds: the API server deletes their objects first.

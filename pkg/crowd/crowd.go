@@ -3,6 +3,7 @@
 package crowd
 
 import (
+	"cmp"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -85,24 +86,27 @@ func (l *Listener) add(c *conn) (out *conn) {
 	if l.of[c.address]++; len(l.open) <= l.most {
 		return nil
 	}
+	out = l.yields(c)
+	l.remove(out)
+	return out
+}
+
+// yields returns which connection gives way to c, or c. l is locked.
+func (l *Listener) yields(c *conn) *conn {
 	heaviest := c.address
 	for address, n := range l.of {
 		if n > l.of[heaviest] {
 			heaviest = address
 		}
 	}
-	out = l.first(func(o *conn) bool { return o.address == heaviest && !o.busy && o != c })
+	out := l.first(func(o *conn) bool { return o.address == heaviest && !o.busy && o != c })
 	if out == nil && heaviest != c.address && l.of[heaviest] > l.most/4 {
 		out = l.first(func(o *conn) bool { return o.address == heaviest })
 	}
 	if out == nil && heaviest != c.address {
 		out = l.first(func(o *conn) bool { return !o.busy && o != c })
 	}
-	if out == nil {
-		out = c
-	}
-	l.remove(out)
-	return out
+	return cmp.Or(out, c)
 }
 
 // first returns the connection that has been as it is for the longest, of those that may be closed.

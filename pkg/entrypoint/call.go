@@ -105,7 +105,7 @@ func (k ticket) start(ctx context.Context, in received, deadline time.Time, asyn
 	correlation := id.String()
 	trace := r.trace(event.ContextTrace(ctx))
 	r.Pool, r.requestBytes = &e.sends, in.data.Len()
-	if r.Stream = r.newStream(in.sink); r.Stream == nil && !(async && k.route.queued) { // there is one response to compare with
+	if r.Stream = r.newStream(in.sink); r.Stream == nil && (!async || !k.route.queued) { // there is one response to compare with
 		r.copied = in.divided.Copy(ctx, in.data.ReadOnlyData())
 	}
 	r.Begun, r.Protocol = k.begin, k.protocol

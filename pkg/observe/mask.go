@@ -92,14 +92,8 @@ func (m Mask) hideEnds(text string) string {
 		if len(text) >= leastInside && strings.Contains(value, text) {
 			return hidden
 		}
-		for n := min(len(value), len(text)); n >= leastPart; n-- {
-			if n > begin && strings.HasPrefix(text, value[len(value)-n:]) {
-				begin = n
-			}
-			if n > len(text)-end && strings.HasSuffix(text, value[:n]) {
-				end = len(text) - n
-			}
-		}
+		b, e := cut(text, value)
+		begin, end = max(begin, b), min(end, e)
 	}
 	switch {
 	case begin == 0 && end == len(text):
@@ -112,6 +106,21 @@ func (m Mask) hideEnds(text string) string {
 		return hidden + text[begin:]
 	}
 	return text[:end] + hidden
+}
+
+// cut returns where the end of value, with which text begins, ends, and where the beginning of value, with which text
+// ends, begins: 0 and the length of text if it does not.
+func cut(text, value string) (begin, end int) {
+	end = len(text)
+	for n := min(len(value), len(text)); n >= leastPart; n-- {
+		if begin == 0 && strings.HasPrefix(text, value[len(value)-n:]) {
+			begin = n
+		}
+		if end == len(text) && strings.HasSuffix(text, value[:n]) {
+			end = len(text) - n
+		}
+	}
+	return begin, end
 }
 
 // Hide returns text without the values.

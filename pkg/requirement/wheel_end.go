@@ -31,26 +31,43 @@ func oneList(archive io.ReaderAt, size int64) error {
 	if at < 0 || len(tail)-at < endBytes {
 		return errSeveralLists
 	}
-	le, end, before := binary.LittleEndian, tail[at:], tail[:at]
-	listEnd := uint64(size) - uint64(len(end))
-	count, length, offset := uint64(le.Uint16(end[10:])), uint64(le.Uint32(end[12:])), uint64(le.Uint32(end[16:]))
-	if at >= placeBytes && bytes.HasPrefix(before[at-placeBytes:], []byte("PK\x06\x07")) {
-		if at < wideBytes+placeBytes {
-			return errSeveralLists
-		}
-		wide, place := before[at-placeBytes-wideBytes:], before[at-placeBytes:]
-		listEnd -= wideBytes + placeBytes
-		there := bytes.HasPrefix(wide, []byte("PK\x06\x06")) && le.Uint32(place[4:]) == 0 && le.Uint64(place[8:]) == listEnd &&
-			le.Uint32(place[16:]) == 1
-		refers := count == math.MaxUint16 || offset == math.MaxUint32
-		same := count == le.Uint64(wide[32:]) && length == le.Uint64(wide[40:]) && offset == le.Uint64(wide[48:])
-		if !there || !refers && !same {
-			return errSeveralLists
-		}
-		length, offset = le.Uint64(wide[40:]), le.Uint64(wide[48:])
+	le, end := binary.LittleEndian, tail[at:]
+	l := list{
+		count: uint64(le.Uint16(end[10:])), length: uint64(le.Uint32(end[12:])), offset: uint64(le.Uint32(end[16:])),
+		end: uint64(size) - uint64(len(end)),
 	}
-	if length > listEnd || offset != listEnd-length {
+	if at >= placeBytes && bytes.HasPrefix(tail[at-placeBytes:], []byte("PK\x06\x07")) {
+		var same bool
+		if l, same = l.wide(tail[:at]); !same {
+			return errSeveralLists
+		}
+	}
+	if l.length > l.end || l.offset != l.end-l.length {
 		return errSeveralLists
 	}
 	return nil
+}
+
+// list is what an end says of the list of files: how many there are, its length and its offset. end is where what ends
+// the archive begins.
+type list struct{ count, length, offset, end uint64 }
+
+// wide returns what the longer end says that before ends with, and whether Go and Python take it for the same.
+func (l list) wide(before []byte) (list, bool) {
+	if len(before) < wideBytes+placeBytes {
+		return l, false
+	}
+	le, place := binary.LittleEndian, before[len(before)-placeBytes:]
+	end := before[len(before)-placeBytes-wideBytes:]
+	w := list{le.Uint64(end[32:]), le.Uint64(end[40:]), le.Uint64(end[48:]), l.end - wideBytes - placeBytes}
+	refers := l.count == math.MaxUint16 || l.offset == math.MaxUint32
+	same := l.count == w.count && l.length == w.length && l.offset == w.offset
+	return w, isWide(end, place, w.end) && (refers || same)
+}
+
+// isWide reports whether wide is a longer end, and place says that it is at offset at of the only disk.
+func isWide(wide, place []byte, at uint64) bool {
+	le := binary.LittleEndian
+	return bytes.HasPrefix(wide, []byte("PK\x06\x06")) &&
+		le.Uint32(place[4:]) == 0 && le.Uint64(place[8:]) == at && le.Uint32(place[16:]) == 1
 }

@@ -56,13 +56,7 @@ func (w *work) acknowledge(stays bool) {
 	defer cancel()
 	for {
 		changed := w.client.Changed()
-		var err error
-		if !stays {
-			err = w.dropMark(ctx)
-		}
-		if err == nil {
-			err = w.message.Load().Ack(ctx)
-		}
+		err := w.confirm(ctx, stays)
 		if err == nil {
 			return
 		}
@@ -79,6 +73,16 @@ func (w *work) acknowledge(stays bool) {
 		case <-w.working.Done():
 		}
 	}
+}
+
+// confirm tells the server once that the event is done, and its mark of no use unless it stays.
+func (w *work) confirm(ctx context.Context, stays bool) error {
+	if !stays {
+		if err := w.dropMark(ctx); err != nil {
+			return err
+		}
+	}
+	return w.message.Load().Ack(ctx)
 }
 
 // gone reports whether a channel is closed.
