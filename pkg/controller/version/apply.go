@@ -107,19 +107,22 @@ func (r *reconciler) write(ctx context.Context, want desired, key replyKey, item
 			return nil
 		})
 	}
+	write := func(one item) (written bool) {
+		var result apply.Result
+		err := r.createChannelsOf(ctx, want.version, one.object)
+		if err == nil {
+			result, err = put(ctx, want.version, one.object)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		done.note(one, result)
+		errs = append(errs, done.refuse(want.version, one.target, err))
+		return err == nil
+	}
 	for _, row := range rows(items) {
 		all.Go(func() error {
 			for _, one := range row {
-				var result apply.Result
-				err := r.createChannelsOf(ctx, want.version, one.object)
-				if err == nil {
-					result, err = put(ctx, want.version, one.object)
-				}
-				mu.Lock()
-				done.note(one, result)
-				errs = append(errs, done.refuse(want.version, one.target, err))
-				mu.Unlock()
-				if err != nil {
+				if !write(one) { // the next of the row needs it
 					break
 				}
 			}
