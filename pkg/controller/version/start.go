@@ -37,8 +37,7 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	if p == nil || err != nil {
 		return progress{}, err
 	}
-	v.Status.StartedWith = &p.with
-	v.Status.Stream = v.Status.Stream || p.durable()
+	p.note(v)
 	withheld := startFailed(v, now, p.startTimeout(v)) && !componentsReady(v)
 	have, configured, err := r.readAll(ctx, v, now)
 	if err != nil {
@@ -59,8 +58,10 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	return progress{wrote: err == nil && done.clean(), poll: poll || p.poll(), due: dueForMachines(v, done.due)}, err
 }
 
-// durable reports whether the version is given a stream of the queue.
-func (p *plan) durable() bool { return p.with.QueueSecret != "" }
+// note notes in the version what it is started with, and whether it has had a stream of the queue.
+func (p *plan) note(v *v1alpha1.Version) {
+	v.Status.StartedWith, v.Status.Stream = &p.with, v.Status.Stream || p.with.QueueSecret != ""
+}
 
 // complete adds to what is desired what depends on what its channels have become and on machines.
 func (r *reconciler) complete(ctx context.Context, want *desired, have current) (err error) {
