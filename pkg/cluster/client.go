@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/cluster/installed"
 	"krt.dev/kn-krt/pkg/cluster/limit"
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -119,10 +120,9 @@ func mapper() meta.RESTMapper {
 	rbac := schema.GroupVersion{Group: "rbac.authorization.k8s.io", Version: "v1"}
 	add(rbac, meta.RESTScopeNamespace, "Role", "RoleBinding")
 	add(rbac, meta.RESTScopeRoot, "ClusterRole", "ClusterRoleBinding")
-	add(schema.GroupVersion{Group: "networking.k8s.io", Version: "v1"}, meta.RESTScopeNamespace, "Ingress", "NetworkPolicy")
-	add(schema.GroupVersion{Group: "policy", Version: "v1"}, meta.RESTScopeNamespace, "PodDisruptionBudget")
-	add(render.ServingKind().GroupVersion(), meta.RESTScopeNamespace, render.ServingKind().Kind)
-	add(render.EventingKind().GroupVersion(), meta.RESTScopeNamespace, render.EventingKind().Kind)
+	for _, kind := range installed.Created() {
+		m.Add(kind, meta.RESTScopeNamespace)
+	}
 	return m
 }
 

@@ -154,9 +154,12 @@ func (c *Client) Collected(ctx context.Context) error {
 		}
 	}
 	left := ""
-	err := kwait.PollUntilContextTimeout(ctx, time.Second, collectedTimeout, true, func(ctx context.Context) (_ bool, err error) {
-		left, err = c.left(ctx)
-		return left == "", err
+	err := kwait.PollUntilContextTimeout(ctx, time.Second, collectedTimeout, true, func(ctx context.Context) (bool, error) {
+		now, err := c.left(ctx)
+		if err == nil { // else it is not known
+			left = now
+		}
+		return now == "", err
 	})
 	if err != nil && left != "" {
 		return c.explain(err, fmt.Sprintf("cannot wait until %s of a deleted version or runtime is deleted", left))
@@ -169,7 +172,7 @@ func (c *Client) left(ctx context.Context) (string, error) {
 	for _, kind := range installed.Created() {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		err := c.kube.List(ctx, list, client.MatchingLabels{render.LabelManagedBy: render.ManagedBy})
+		err := c.kube.List(ctx, list, installed.Labelled(kind))
 		if err != nil && !response.UnknownKind(err) {
 			return "", err
 		}

@@ -3,6 +3,7 @@ package installed
 
 import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/render"
 )
@@ -28,7 +29,18 @@ func Created() []schema.GroupVersionKind {
 		render.ServingKind(), render.EventingKind(), {Group: "apps", Version: "v1", Kind: "Deployment"}, {Version: "v1", Kind: "Service"},
 		{Version: "v1", Kind: "ConfigMap"}, {Version: "v1", Kind: "Secret"}, {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 		{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}, {Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
+		{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "GRPCRoute"},
+		{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"},
 	}
+}
+
+// Labelled selects those objects of a kind in [Created] that may be kn-krt's: Services by which clients reach an entrypoint
+// have KRT V1's labels alone.
+func Labelled(kind schema.GroupVersionKind) client.ListOption {
+	if kind.Group == "" && kind.Kind == "Service" {
+		return client.HasLabels{render.LabelVersionName}
+	}
+	return client.MatchingLabels{render.LabelManagedBy: render.ManagedBy}
 }
 
 // NamespaceOf is the namespace in which objects of a kind are deleted; "" if the kind has none.

@@ -65,14 +65,8 @@ func TestUninstall(t *testing.T) {
 	require.NoError(t, c.Release(t.Context(), "one"), "it is gone")
 
 	// What a runtime owns is waited for, too: Kubernetes would not delete it once the kind is gone.
-	service := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: "active-entrypoint", Namespace: namespace,
-			Labels:          map[string]string{render.LabelManagedBy: render.ManagedBy},
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(r, v1alpha1.GroupVersion.WithKind("Runtime"))},
-		},
-		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
-	}
+	service := render.ActiveEntrypoint(r, "one")
+	service.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(r, v1alpha1.GroupVersion.WithKind("Runtime"))}
 	require.NoError(t, admin.Create(t.Context(), service))
 	limited, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
