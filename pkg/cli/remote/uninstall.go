@@ -30,8 +30,8 @@ controller, the store, the queue and the dashboard are deleted, their rights, an
 the controller does not run, versions are deleted without being drained.
 
 Namespace krt-system is kept, with the volumes of the store and the queue and all Secrets; so
-are the Secrets with config values of versions. If Helm has installed kn-krt, only versions are
-deleted, and the rest is left to 'helm uninstall'.`,
+are the Secrets with config values of versions. If Helm has installed kn-krt, only versions
+and runtimes are deleted, and the rest is left to 'helm uninstall'.`,
 		Example: `  kn-krt uninstall         # shows what will be deleted, and asks
   kn-krt uninstall --yes`,
 		Args: term.Arguments(cobra.NoArgs),
