@@ -56,6 +56,7 @@ spec:
   workflows: [{name: greeting, entrypoint: Greet, sequential: [etl]}]
 status:
   phase: Started
+  stream: true
   observedGeneration: 1
   address: {url: 'http://full.default.svc.cluster.local'}
   conditions:
