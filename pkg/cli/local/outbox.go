@@ -2,10 +2,12 @@ package local
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"krt.dev/kn-krt/pkg/local"
@@ -26,6 +28,7 @@ const (
 type outbox struct {
 	to      io.Writer
 	dropped func(lines int) string // the report
+	unread  func()                 // called when nobody reads the output any more
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -36,9 +39,10 @@ type outbox struct {
 	done    chan struct{} // closed when all is written after the end
 }
 
-// newOutbox returns an outbox before to; the text of dropped reports lost lines.
-func newOutbox(to io.Writer, dropped func(lines int) string) *outbox {
-	b := &outbox{to: to, dropped: dropped, done: make(chan struct{})}
+// newOutbox returns an outbox before to; the text of dropped reports lost lines. When the reader of to has
+// closed it, unread is called, perhaps more than once.
+func newOutbox(to io.Writer, dropped func(lines int) string, unread func()) *outbox {
+	b := &outbox{to: to, dropped: dropped, unread: unread, done: make(chan struct{})}
 	b.changed = sync.NewCond(&b.mu)
 	go b.run()
 	return b
@@ -81,7 +85,9 @@ func (b *outbox) run() {
 		if text == nil {
 			return
 		}
-		_, _ = b.to.Write(text)
+		if _, err := b.to.Write(text); errors.Is(err, syscall.EPIPE) {
+			b.unread()
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 func TestOutboxWithoutAReader(t *testing.T) {
 	r, w := io.Pipe()
 	o := runOptions{streams: term.Streams{Out: w}}
-	box := newOutbox(w, o.dropped)
+	box := newOutbox(w, o.dropped, nil)
 	const lines = mostWaiting + 100
 	for i := range lines {
 		fmt.Fprintf(box, "line %d\n", i)
@@ -44,7 +44,7 @@ func TestOutboxWithoutAReader(t *testing.T) {
 func TestOutboxBoundsBytes(t *testing.T) {
 	r, w := io.Pipe()
 	o := runOptions{streams: term.Streams{Out: w}, output: term.OutputJSON}
-	box := newOutbox(w, o.dropped)
+	box := newOutbox(w, o.dropped, nil)
 	_, err := box.Write(append(make([]byte, mostWaitingBytes), '\n'))
 	require.NoError(t, err)
 	go func() { box.end(time.Hour); _ = w.Close() }()
@@ -58,7 +58,7 @@ func TestOutboxBoundsBytes(t *testing.T) {
 
 func TestOutboxGoesOnAfterDropping(t *testing.T) {
 	r, w := io.Pipe()
-	box := newOutbox(w, func(n int) string { return fmt.Sprintf("dropped %d\n", n) })
+	box := newOutbox(w, func(n int) string { return fmt.Sprintf("dropped %d\n", n) }, nil)
 	_, _ = box.Write(append(make([]byte, mostWaitingBytes), '\n'))
 	scanner := bufio.NewScanner(r)
 	require.True(t, scanner.Scan())

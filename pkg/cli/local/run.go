@@ -71,7 +71,8 @@ Each request prints a line: the workflow, the result, how long it took, the mill
 in each node, and the request's id, which the nodes' log lines can carry too; for a failure
 also the node and the error.
 
-Ctrl-C stops everything in order, within 5 seconds; a second Ctrl-C stops it at once.
+Ctrl-C stops everything in order, within 5 seconds; a second Ctrl-C stops it at once. It
+stops in the same order when what reads its output has ended, as in "kn-krt run | head".
 Measurements, predictions and documents are kept in a state folder below $XDG_STATE_HOME
 (else ~/.local/state). Nothing is written to the version's own folder. How long requests
 took is measured as well, as workflow_elapsed_time and node_elapsed_time: by default for
@@ -163,7 +164,9 @@ func (o *runOptions) config(cmd *cobra.Command) (configvalue.Source, error) {
 func runRun(ctx context.Context, o runOptions, config configvalue.Source) error {
 	ctx, kill, release := interrupts(ctx)
 	defer release()
-	box, printed := newOutbox(o.streams.Out, o.dropped), o
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	box, printed := newOutbox(o.streams.Out, o.dropped, leave), o
 	printed.streams.Out = box
 	level := slog.LevelInfo
 	if o.verbose {
@@ -203,11 +206,16 @@ func files(writers ...io.Writer) (all []*os.File) {
 }
 
 // interrupts returns a context that the first signal cancels, and a channel that
-// the second closes. Later signals end the program, whatever it waits for.
+// the second closes. Later signals end the program, whatever it waits for. Until release, what is written
+// to a pipe that nobody reads fails, instead of ending the program before it has put its things in order.
 func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// Not signal.Ignore: the processes of nodes would inherit that. Nobody receives it, since any connection
+	// that a client has left brings it, too.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
 	killed, over := make(chan struct{}), make(chan struct{})
 	go func() {
 		for _, act := range []func(){cancel, func() { signal.Stop(signals); close(killed) }} {
@@ -219,5 +227,5 @@ func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct
 			}
 		}
 	}()
-	return ctx, killed, func() { signal.Stop(signals); close(over); cancel() }
+	return ctx, killed, func() { signal.Stop(signals); signal.Stop(broken); close(over); cancel() }
 }
