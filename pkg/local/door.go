@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"krt.dev/kn-krt/pkg/local/link"
 )
@@ -23,14 +26,38 @@ var errAway = errors.New("the node does not run any more; its lines in the log s
 
 // door is where a node accepts events: at a socket, or within this process. We hold it as
 // long as the node is needed: no other program can take the port while a node is started
-// again, and requests that arrive meanwhile wait instead of failing.
+// again, and requests that arrive meanwhile wait instead of failing. Once a start has failed,
+// they fail, with its cause, until the node is ready.
 type door struct {
-	url  string
-	port int      // of the socket
-	file *os.File // the socket; nil for a link
-	link *link.Link
-	gone func()
+	url     string
+	port    int      // of the socket
+	file    *os.File // the socket; nil for a link
+	link    *link.Link
+	gone    func()
+	refusal atomic.Pointer[refusal] // nil: who comes may wait
 }
+
+// refusal is why nobody is let in: the node has exited, and a start of it has failed since.
+type refusal struct {
+	cause error
+	again time.Time // when it is started again
+}
+
+// Error is part of a text that has named the node.
+func (r *refusal) Error() string {
+	next := "it is being started again"
+	if wait := time.Until(r.again); wait > 0 {
+		next = fmt.Sprintf("it is started again in %.1fs", wait.Seconds())
+	}
+	return fmt.Sprintf("it keeps exiting (%v), and %s; its lines in the log say why", r.cause, next)
+}
+
+// refuse lets nobody in until admit is called.
+func (d *door) refuse(cause error, pause time.Duration) {
+	d.refusal.Store(&refusal{cause, time.Now().Add(pause)})
+}
+
+func (d *door) admit() { d.refusal.Store(nil) }
 
 func newSocket() (*door, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
@@ -48,42 +75,59 @@ func newSocket() (*door, error) {
 
 // close makes what waits fail.
 func (d *door) close() {
+	d.gone()
 	if d.file != nil {
 		_ = d.file.Close()
 		return
 	}
-	d.gone()
 	d.link.Close()
 }
 
-// links are the doors within this process, by the hosts of their URLs.
+// links are the doors, by the hosts of their URLs.
 type links struct {
 	mu     sync.Mutex
 	made   int
-	byHost map[string]*link.Link
+	byHost map[string]*door
 }
 
-// open makes a door for a node.
+// listen makes a door that is a socket.
+func (l *links) listen() (*door, error) {
+	d, err := newSocket()
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.add(d, strings.TrimPrefix(d.url, "http://"))
+	return d, nil
+}
+
+// open makes a door within this process for a node.
 func (l *links) open(node string) *door {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.made++
 	host := node + "." + strconv.Itoa(l.made) + inProcess
-	if l.byHost == nil {
-		l.byHost = map[string]*link.Link{}
-	}
 	d := &door{url: (&url.URL{Scheme: "http", Host: host}).String(), link: link.New(host)}
-	l.byHost[host] = d.link
+	l.add(d, host)
+	return d
+}
+
+// add makes d one of l, which is locked, until it is gone.
+func (l *links) add(d *door, host string) {
+	if l.byHost == nil {
+		l.byHost = map[string]*door{}
+	}
+	l.byHost[host] = d
 	d.gone = func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.byHost, host)
 	}
-	return d
 }
 
-// find returns the link of a host that is one of l, nil otherwise.
-func (l *links) find(host string) *link.Link {
+// find returns the door of a host that is one of l, nil otherwise.
+func (l *links) find(host string) *door {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.byHost[host]
@@ -92,7 +136,13 @@ func (l *links) find(host string) *link.Link {
 // Dial implements httpclient.Near.
 func (l *links) Dial(host string) (net.Conn, error) {
 	if found := l.find(host); found != nil {
-		return found.Dial()
+		if refusal := found.refusal.Load(); refusal != nil {
+			return nil, &net.OpError{Op: "dial", Net: "node", Err: refusal}
+		}
+		if found.link == nil {
+			return nil, nil
+		}
+		return found.link.Dial()
 	}
 	if strings.HasSuffix(host, inProcess) {
 		return nil, &net.OpError{Op: "dial", Net: "link", Err: errAway}
@@ -102,8 +152,8 @@ func (l *links) Dial(host string) (net.Conn, error) {
 
 // Handler implements httpclient.Near.
 func (l *links) Handler(host string) (http.Handler, context.Context, func()) {
-	if found := l.find(host); found != nil {
-		return found.Handler()
+	if found := l.find(host); found != nil && found.link != nil {
+		return found.link.Handler()
 	}
 	return nil, nil, nil
 }

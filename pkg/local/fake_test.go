@@ -100,6 +100,8 @@ func greet(ctx *runner.HandlerContext, data *anypb.Any) (proto.Message, error) {
 			return nil, err
 		}
 		return wrapperspb.String("nobody waits"), nil
+	case "exit":
+		os.Exit(9)
 	case "fail":
 		return nil, errors.New(argument)
 	case "folder":

@@ -14,7 +14,7 @@ type fleet struct {
 	report  Reporter
 	restart restart
 	hurry   chan struct{} // closed: what is stopping is killed
-	links   links         // to hosted nodes
+	links   links         // to the nodes
 
 	mu        sync.Mutex
 	instances map[*instance]bool
@@ -118,7 +118,7 @@ func (f *fleet) open(s spec) (*door, error) {
 	if len(s.args) == 0 {
 		return f.links.open(s.node), nil
 	}
-	return newSocket()
+	return f.links.listen()
 }
 
 func (f *fleet) forget(i *instance) {

@@ -41,11 +41,8 @@ type restart struct {
 	// delay is the pause before the second restart in a row; it doubles with each
 	// up to maxDelay. The first restart is made at once.
 	delay, maxDelay time.Duration
-	// attempts is the number of exits in a row after which it is not started again.
-	attempts int
 }
 
-// defaultRestart gives up on a node that exits at once after about 6 s.
 func defaultRestart() restart {
 	return restart{
 		limit:    5 * time.Minute,
@@ -53,7 +50,6 @@ func defaultRestart() restart {
 		steady:   10 * time.Second,
 		delay:    100 * time.Millisecond,
 		maxDelay: 5 * time.Second,
-		attempts: 7,
 	}
 }
 
@@ -106,14 +102,14 @@ type instance struct {
 	ready    bool  // of the supervising goroutine, as is last
 	last     *tail // output of the process
 	ended    chan struct{}
-	failed   atomic.Bool // given up
+	up       atomic.Bool // it takes requests now
 }
 
 // stop ends the instance in the background; ended is closed when it is gone.
 func (i *instance) stop() { i.cancel() }
 
-// supervise runs the process until ctx is done, the node is given up, or its
-// first start fails.
+// supervise runs the process until ctx is done, or its first start fails. There is
+// no end of restarts: code that ends its process at some requests serves all others.
 func (i *instance) supervise(ctx context.Context) {
 	defer func() {
 		i.door.close()
@@ -122,6 +118,7 @@ func (i *instance) supervise(ctx context.Context) {
 	}()
 	for deaths := 0; ; {
 		steady, err := i.once(ctx)
+		served := i.up.Swap(false)
 		switch {
 		case ctx.Err() != nil:
 			i.begun(ctx.Err())
@@ -133,12 +130,10 @@ func (i *instance) supervise(ctx context.Context) {
 			deaths = 0
 		}
 		deaths++
-		if deaths >= i.restart.attempts {
-			i.failed.Store(true)
-			i.report.Event(Event{Type: EventNodeFailed, Node: i.spec.node, Error: err})
-			return
-		}
 		pause := i.restart.pause(deaths)
+		if !served {
+			i.door.refuse(err, pause)
+		}
 		i.report.Event(Event{Type: EventNodeExited, Node: i.spec.node, Error: err, Delay: pause})
 		select {
 		case <-ctx.Done():
@@ -192,6 +187,8 @@ func (i *instance) once(ctx context.Context) (steady bool, err error) {
 				return false, err
 			}
 			since = time.Now()
+			i.door.admit()
+			i.up.Store(true)
 			i.report.Event(Event{Type: EventNodeReady, Node: i.spec.node, Language: i.spec.language, Took: time.Since(began)})
 			i.begun(nil)
 		}

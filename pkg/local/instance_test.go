@@ -5,20 +5,24 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/pkg/entrypoint/httpclient"
 )
 
 // fast is a restart policy without pauses.
 func fast() restart {
 	r := defaultRestart()
-	r.delay, r.maxDelay, r.attempts = time.Millisecond, time.Millisecond, 3
+	r.delay, r.maxDelay = time.Millisecond, time.Millisecond
 	return r
 }
 
@@ -126,21 +130,33 @@ func TestKilledNodeComesBackAtItsPortAndLosesNoWaitingRequest(t *testing.T) {
 	r.await(t, EventNodeReady, 2)
 }
 
-func TestNodeThatKeepsDyingIsGivenUp(t *testing.T) {
+func TestNodeThatKeepsDyingIsStartedAgainUntilItRuns(t *testing.T) {
 	f, r := newTestFleet(t, fast())
-	s := fakeSpec("etl", "runs-once")
-	s.env = append(s.env, "FLAG="+filepath.Join(t.TempDir(), "flag"))
+	s, flag := fakeSpec("etl", "runs-once"), filepath.Join(t.TempDir(), "flag")
+	s.env = append(s.env, "FLAG="+flag)
 	instances, err := f.start(context.Background(), []spec{s})
 	require.NoError(t, err)
-	require.NoError(t, syscall.Kill(pidOf(t, instances[0].door.url), syscall.SIGKILL))
-	gaveUp := r.await(t, EventNodeFailed, 1)
-	require.Equal(t, "etl", gaveUp[0].Node)
-	require.EqualError(t, gaveUp[0].Error, "exit status 7")
-	require.Len(t, r.of(EventNodeExited), 2)
-	<-instances[0].ended
-	require.True(t, instances[0].failed.Load())
-	_, err = http.Get(instances[0].door.url + "/readyz")
-	require.ErrorIs(t, err, syscall.ECONNREFUSED, "whoever asks is refused at once")
+	url := instances[0].door.url
+	require.NoError(t, syscall.Kill(pidOf(t, url), syscall.SIGKILL))
+	require.EqualError(t, r.await(t, EventNodeExited, 10)[9].Error, "exit status 7")
+	host := strings.TrimPrefix(url, "http://")
+	_, err = f.links.Dial(host)
+	require.True(t, httpclient.DialFailed(err))
+	require.ErrorContains(t, err, "it keeps exiting (exit status 7), and it is ")
+	require.NoError(t, os.Remove(flag))
+	r.await(t, EventNodeReady, 2)
+	conn, err := f.links.Dial(host)
+	require.NoError(t, err)
+	require.Nil(t, conn, "it is reached by its socket")
+	pidOf(t, url)
+}
+
+func TestRefusalSaysWhenTheNodeIsStartedAgain(t *testing.T) {
+	died := errors.New("exit status 7")
+	require.EqualError(t, &refusal{died, time.Now().Add(time.Hour - time.Nanosecond)},
+		"it keeps exiting (exit status 7), and it is started again in 3600.0s; its lines in the log say why")
+	require.EqualError(t, &refusal{died, time.Now()},
+		"it keeps exiting (exit status 7), and it is being started again; its lines in the log say why")
 }
 
 func TestStopTerminatesGracefully(t *testing.T) {

@@ -66,11 +66,22 @@ func (r *run) reload(ctx context.Context, paths []string) {
 		if c.version {
 			r.due = c
 		}
-		r.o.Reporter.Event(Event{Type: EventReloadFailed, Error: err})
+		r.o.Reporter.Event(Event{Type: EventReloadFailed, Error: err, Nodes: r.down()})
 	}
 	if err == nil || len(nodes) > 0 {
 		r.o.Reporter.Event(Event{Type: EventReloaded, Nodes: nodes, Bundle: r.bundle, Took: time.Since(began)})
 	}
+}
+
+// down names the nodes that do not run now.
+func (r *run) down() (nodes []string) {
+	for name, i := range r.nodes {
+		if !i.up.Load() {
+			nodes = append(nodes, name)
+		}
+	}
+	slices.Sort(nodes)
+	return nodes
 }
 
 // reloadNodes restarts the changed nodes, each on its own: one that fails
@@ -184,7 +195,7 @@ func (r *run) compare(specs []spec, c change) (kept map[string]*instance, change
 	kept = map[string]*instance{}
 	for _, s := range specs {
 		old := r.nodes[s.node]
-		if old != nil && !c.nodes[s.node] && old.spec.equal(s) && !old.failed.Load() {
+		if old != nil && !c.nodes[s.node] && old.spec.equal(s) {
 			kept[s.node] = old
 			continue
 		}

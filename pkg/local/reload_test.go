@@ -55,6 +55,7 @@ func TestReloadThatFailsKeepsTheOldUntilItIsMended(t *testing.T) {
 	writeNode(t, dir, "hello", "fails", "")
 	failed := r.await(t, EventReloadFailed, 1)
 	require.ErrorContains(t, failed[0].Error, "ImportError: no module named pandas")
+	require.Empty(t, failed[0].Nodes, "all run")
 	r.requireAnswer(t, "Hello", "x", "hello x")
 	writeNode(t, dir, "hello", "greets", "mended")
 	r.await(t, EventReloaded, 1)
@@ -132,7 +133,7 @@ func TestNoReload(t *testing.T) {
 	require.Empty(t, r.of(EventReloading))
 }
 
-func TestNodeThatIsGivenUpFailsTheRunUntilItIsMended(t *testing.T) {
+func TestNodeThatKeepsExitingFailsTheRunUntilItIsMended(t *testing.T) {
 	for name, mended := range map[string]bool{"never": false, "mended": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("FLAG", filepath.Join(t.TempDir(), "flag"))
@@ -141,11 +142,13 @@ func TestNodeThatIsGivenUpFailsTheRunUntilItIsMended(t *testing.T) {
 			policy := fast()
 			r := startRun(t, dir, Options{restart: &policy})
 			killNode(t, r)
-			r.await(t, EventNodeFailed, 1)
+			r.await(t, EventNodeExited, 3)
 			_, err := r.call("Hello", "x")
-			require.ErrorContains(t, err, "Unavailable")
+			require.ErrorContains(t, err, `node "hello" cannot be reached: dial node: it keeps exiting (exit status 7), and it is `)
+			writeNode(t, dir, "hello", "fails", "")
+			require.Equal(t, []string{"hello"}, r.await(t, EventReloadFailed, 1)[0].Nodes, "no code of it runs")
 			if !mended {
-				require.EqualError(t, r.stop(), `gave up on "hello", which kept exiting`)
+				require.EqualError(t, r.stop(), `node "hello" kept exiting`)
 				return
 			}
 			writeNode(t, dir, "hello", "greets", "mended")
@@ -154,4 +157,17 @@ func TestNodeThatIsGivenUpFailsTheRunUntilItIsMended(t *testing.T) {
 			require.NoError(t, r.stop())
 		})
 	}
+}
+
+// Each request is sent several times, and ends the node as often.
+func TestRequestsThatEndANodeLeaveItToOthers(t *testing.T) {
+	policy := fast()
+	r := startRun(t, newBundle(t), Options{restart: &policy})
+	for range 3 {
+		_, err := r.call("Hello", "exit")
+		require.ErrorContains(t, err, "Unavailable")
+	}
+	require.Greater(t, len(r.of(EventNodeExited)), 6)
+	r.requireAnswer(t, "Hello", "x", "hello x")
+	require.NoError(t, r.stop())
 }

@@ -30,12 +30,11 @@ const (
 	EventWaiting      EventType = "waiting"       // Node is not ready yet after Took
 	EventNodeReady    EventType = "node-ready"    // Node takes requests, Took after its start
 	EventNodeExited   EventType = "node-exited"   // Node exited (Error); it is started again after Delay
-	EventNodeFailed   EventType = "node-failed"   // Node exited (Error) too often and is not started again
 	EventReady        EventType = "ready"         // the version accepts requests: see Serving
 	EventRequest      EventType = "request"       // Request has its response, or the work behind that has ended
 	EventReloading    EventType = "reloading"     // Text: what changed; Nodes are started again
 	EventReloaded     EventType = "reloaded"      // Nodes run the new code of Bundle, Took after the change
-	EventReloadFailed EventType = "reload-failed" // Error; the nodes that ran before still run
+	EventReloadFailed EventType = "reload-failed" // Error; what ran before still runs. Nodes do not: they have exited
 	EventStopping     EventType = "stopping"      // no more requests are taken
 	EventStopped      EventType = "stopped"       // nothing is left; Error, if any, is what Run returns
 )

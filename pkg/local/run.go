@@ -55,8 +55,8 @@ type run struct {
 // Before anything starts it checks the bundle (krt.Problems), the config values
 // (*configvalue.MissingError) and the ports (*PortError). A node that does not build or
 // start (*gobuild.Error, *StartError) ends the run. One that dies later is started
-// again; if it keeps exiting, the others still run and Run's error names it at the
-// end. When ctx is done before the version is ready, the error is ctx's.
+// again, as often as it takes; if it does not run at the end because its starts fail,
+// Run's error names it. When ctx is done before the version is ready, the error is ctx's.
 func Run(ctx context.Context, path string, o Options) (err error) {
 	if o.Reporter == nil {
 		return errors.New("cannot run: no Reporter is set")
@@ -237,7 +237,7 @@ func (r *run) serve(ctx context.Context, changes <-chan []string) error {
 			stop()
 			select {
 			case err := <-served:
-				return errors.Join(err, r.gaveUp())
+				return errors.Join(err, r.failing())
 			case <-r.o.Kill:
 				return ErrKilled
 			}
@@ -245,11 +245,11 @@ func (r *run) serve(ctx context.Context, changes <-chan []string) error {
 	}
 }
 
-// gaveUp names the nodes that exited too often and no longer serve.
-func (r *run) gaveUp() error {
+// failing names the nodes whose starts fail, and that do not serve.
+func (r *run) failing() error {
 	var names []string
 	for name, i := range r.nodes {
-		if i.failed.Load() {
+		if i.door.refusal.Load() != nil {
 			names = append(names, strconv.Quote(name))
 		}
 	}
@@ -257,7 +257,7 @@ func (r *run) gaveUp() error {
 		return nil
 	}
 	slices.Sort(names)
-	return fmt.Errorf("gave up on %s, which kept exiting", strings.Join(names, ", "))
+	return fmt.Errorf("node %s kept exiting", strings.Join(names, ", "))
 }
 
 // bound makes what stops be killed when Options.Kill closes, or when ctx has

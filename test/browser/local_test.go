@@ -56,8 +56,7 @@ func TestACrashingNode(t *testing.T) {
 	p.awaitText("main", "Failed")
 	p.awaitText("main", "The process of node model ended (exit status 5); its last line was: panic: <b>no model</b> at /models/price.")
 
-	v.await("node-failed")
-	p.awaitText("main", "Correct its code: it is started again when the file is saved.")
+	p.awaitText("main", "correct its code: it is started again when the file is saved.")
 	saveNode(t, dir, "model")
 	v.await("reloaded")
 	p.until("all ready", func() bool {

@@ -106,7 +106,11 @@ func (c *textConsole) reload(e local.Event) string {
 	case local.EventReloaded:
 		return c.good() + " reloaded" + listed(" ", e.Nodes) + " in " + seconds(e.Took) + "\n"
 	case local.EventReloadFailed:
-		return c.bad() + " not reloaded, the previous code keeps running: " + legible.Printable(e.Error.Error()) + "\n"
+		previous := "the previous code keeps running"
+		if len(e.Nodes) > 0 {
+			previous = "and the previous code does not run either" + listed(" in ", e.Nodes) + ", where it exits"
+		}
+		return c.bad() + " not reloaded, " + previous + ": " + legible.Printable(e.Error.Error()) + "\n"
 	}
 	return ""
 }
@@ -127,8 +131,6 @@ func (c *textConsole) node(e local.Event) string {
 			again += " in " + seconds(e.Delay)
 		}
 		return c.bad() + " " + name + "  exited (" + legible.Printable(e.Error.Error()) + ")" + again + "\n"
-	case local.EventNodeFailed:
-		return c.bad() + " " + name + "  exited too often (" + legible.Printable(e.Error.Error()) + "), not restarted before its code changes\n"
 	}
 	return ""
 }

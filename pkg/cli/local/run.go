@@ -65,7 +65,8 @@ command, except PORT and KRT_*.
 
 A node is restarted when its code changes; when the manifest or a proto changes, the
 whole version is checked again. No request in flight is dropped. If new code does not
-start, the previous code keeps running.
+start, the previous code keeps running. A node whose process ends is started again, after
+pauses of up to 5 seconds.
 
 Each request prints a line: the workflow, the result, how long it took, the milliseconds
 in each node, and the request's id, which the nodes' log lines can carry too; for a failure
@@ -85,7 +86,7 @@ the nodes are ready.
 The last 256 requests are kept with what each node received and returned: see the command
 requests, and invoke --inspect. Only this machine can read them.
 
-Exits with 0 if all went well, with 1 if something did not start or a node kept crashing.`
+Exits with 0 if all went well, with 1 if something did not start or a node keeps exiting.`
 
 func newRunCommand(s term.Streams) *cobra.Command {
 	o := runOptions{streams: s}

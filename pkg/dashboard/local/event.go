@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"krt.dev/kn-krt/pkg/dashboard/source"
@@ -17,7 +18,6 @@ const (
 	reasonBuilding   = "Building"
 	reasonNotReady   = "NotReady"
 	reasonExited     = "Exited"
-	reasonGaveUp     = "GaveUp"
 	reasonNotStarted = "NotStarted"
 )
 
@@ -26,7 +26,7 @@ const (
 const maxCause = 8 << 10
 
 // whenSaved is what to do about code that does not run.
-const whenSaved = "Correct its code: it is started again when the file is saved."
+const whenSaved = "If it exits again, correct its code: it is started again when the file is saved."
 
 // run applies an event of the run, and reports whether it changed what is shown.
 func (s *state) run(e local.Event) bool {
@@ -41,7 +41,11 @@ func (s *state) run(e local.Event) bool {
 		s.reloaded(e)
 	case local.EventReloadFailed:
 		s.phase = phaseRunning
-		s.cause = clip.Text("The last change was not loaded, and the previous code keeps running: "+e.Error.Error(), maxCause)
+		previous := "the previous code keeps running"
+		if len(e.Nodes) > 0 {
+			previous = "the previous code of " + strings.Join(e.Nodes, ", ") + " does not run either: it exits. The reason"
+		}
+		s.cause = clip.Text("The last change was not loaded, and "+previous+": "+e.Error.Error(), maxCause)
 		s.next = "Correct the file: it is loaded again when it is saved."
 	case local.EventStopping:
 		s.phase = phaseStopping
@@ -82,10 +86,8 @@ func (s *state) node(e local.Event, last string) bool {
 	case local.EventNodeReady:
 		*o = node{state: source.Ready, restarts: o.restarts}
 	case local.EventNodeExited:
-		o.fail(reasonExited, exited(e, last)+" It is started again.", "")
+		o.fail(reasonExited, exited(e, last)+" It is started again.", whenSaved)
 		o.restarts++
-	case local.EventNodeFailed:
-		o.fail(reasonGaveUp, exited(e, last)+" It ended too often and is not started again.", whenSaved)
 	default:
 		return false
 	}

@@ -39,7 +39,7 @@ func (s *state) remember(e local.Event) {
 		what = "Reloaded"
 	case local.EventReloadFailed:
 		what, comment = "Not reloaded", s.cause
-	case local.EventNodeExited, local.EventNodeFailed:
+	case local.EventNodeExited:
 		what, comment = "Node ended", fmt.Sprintf("%s: %v", e.Node, e.Error)
 	case local.EventStopping:
 		what = "Stopping"

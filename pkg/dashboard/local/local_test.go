@@ -192,7 +192,7 @@ func TestFailuresAreShown(t *testing.T) {
 	require.NoError(t, err)
 	const cause = "The process of node hello ended (exit status 5); its last line was: Segmentation fault."
 	require.Equal(t, source.Node{
-		Name: "hello", State: source.Failed, Reason: "Exited", Cause: cause + " It is started again.",
+		Name: "hello", State: source.Failed, Reason: "Exited", Cause: cause + " It is started again.", Next: whenSaved,
 		Pods: source.NoPods, GPU: true, GPUs: "2 × GPU", Source: "bin/hello", Restarts: 1,
 	}, v.Nodes[0])
 	require.Equal(t, source.Failed, v.State)
@@ -202,12 +202,10 @@ func TestFailuresAreShown(t *testing.T) {
 		require.Equal(t, source.Failed, w.State)
 		require.Equal(t, v.Nodes[0].Cause, w.Cause)
 	}
-
-	r.Event(local.Event{Type: local.EventNodeFailed, Node: "hello", Error: errors.New("exit status 5")})
+	r.Event(local.Event{Type: local.EventReloadFailed, Nodes: []string{"hello"}, Error: errors.New("no")})
 	v, err = r.Version(t.Context(), ref)
 	require.NoError(t, err)
-	require.Equal(t, cause+" It ended too often and is not started again.", v.Cause)
-	require.Equal(t, whenSaved, v.Next)
+	require.Equal(t, "The last change was not loaded, and the previous code of hello does not run either: it exits. The reason: no", v.Cause)
 }
 
 func TestReloads(t *testing.T) {
