@@ -203,10 +203,15 @@ func (s *session) runGo(ctx context.Context, n krt.Node, t gobuild.Target, run g
 	if err != nil {
 		return fmt.Errorf("%w: install Go (https://go.dev/dl), or build the node elsewhere and set src to the program", gobuild.ErrNoGo)
 	}
+	env, remove, err := gobuild.Scratch(run.env)
+	if err != nil {
+		return err
+	}
+	defer remove()
 	limited, cancel := context.WithTimeout(ctx, goTime)
 	defer cancel()
 	cmd := exec.CommandContext(limited, gocmd, run.args...)
-	cmd.Dir, cmd.Env = t.Folder, run.env
+	cmd.Dir, cmd.Env = t.Folder, env
 	var output []string
 	lines := &child.Lines{Each: func(line string) {
 		switch {

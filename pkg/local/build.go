@@ -121,12 +121,17 @@ func (b *builder) one(ctx context.Context, gocmd, node string, t gobuild.Target)
 
 // compile runs the go command. Its downloads are shown as they go on.
 func (b *builder) compile(ctx context.Context, node string, t gobuild.Target, args []string) error {
+	env, remove, err := gobuild.Scratch(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH))
+	if err != nil {
+		return fmt.Errorf("cannot build node %q: %w", node, err)
+	}
+	defer remove()
 	var mu sync.Mutex
 	var output []string
 	p, err := launch(command{
 		args: args,
 		dir:  t.Folder,
-		env:  gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH),
+		env:  env,
 		line: func(stream, line string) {
 			if strings.HasPrefix(line, "go: downloading ") {
 				b.report.Line(node, stream, line)

@@ -247,3 +247,31 @@ func TestBuildStopsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, r.output())
 }
+
+// The go command, which is killed, stands for one that has begun to build.
+func TestABuildThatIsBrokenOffLeavesNothingBehind(t *testing.T) {
+	b, r := newTestBuilder(t)
+	folder, bin, temp := t.TempDir(), t.TempDir(), t.TempDir()
+	write(t, filepath.Join(folder, "main.go"), printsHello)
+	write(t, filepath.Join(bin, "go"), "#!/bin/sh\n"+
+		"mkdir -p \"${GOTMPDIR:-$TMPDIR}/go-build1/b001\" && echo go: downloading x && exec sleep 3600\n")
+	require.NoError(t, os.Chmod(filepath.Join(bin, "go"), 0o700))
+	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("GOTMPDIR", "")
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() {
+		_, err := b.build(ctx, map[string]gobuild.Target{"etl": {Folder: folder, Pattern: "."}})
+		done <- err
+	}()
+	r.until(t, "the download", func() bool { return strings.Contains(r.output(), "go: downloading x") })
+	made, err := filepath.Glob(filepath.Join(temp, "*", "go-build1", "b001"))
+	require.NoError(t, err)
+	require.Len(t, made, 1)
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}

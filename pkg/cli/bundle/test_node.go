@@ -72,9 +72,13 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	if err != nil {
 		return err
 	}
+	env, remove, err := gobuild.Scratch(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH))
+	if err != nil {
+		return err
+	}
+	defer remove()
 	cmd := t.command(ctx, gocmd, slices.Concat([]string{"test"}, flags, []string{"./..."})...)
-	cmd.Dir = folder
-	cmd.Env = append(gobuild.Environ(os.Environ(), runtime.GOOS, runtime.GOARCH), environment.BasePath+"="+t.bundle.Dir)
+	cmd.Dir, cmd.Env = folder, append(env, environment.BasePath+"="+t.bundle.Dir)
 	passed := false
 	cmd.Stdout = io.MultiWriter(cmd.Stdout, &child.Lines{Most: maxVerdict, Drop: true, Each: func(line string) {
 		passed = passed || isVerdict(line)
