@@ -3,6 +3,9 @@
 package child
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
@@ -46,7 +49,14 @@ func (p *Process) start() error {
 			p.wait()
 		}
 	}()
-	return <-started
+	err := <-started
+	if folder := p.cmd.Dir; errors.Is(err, fs.ErrNotExist) && folder != "" {
+		// What cannot be found may be the program, which the error names, or this.
+		if _, gone := os.Stat(folder); gone != nil {
+			return fmt.Errorf("cannot start %s: its working folder cannot be used: %w", p.cmd.Path, gone)
+		}
+	}
+	return err
 }
 
 // Run starts cmd, which [exec.CommandContext] made, as [Start] does, and returns

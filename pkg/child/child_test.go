@@ -77,6 +77,13 @@ func TestProgramThatIsNotThere(t *testing.T) {
 	require.ErrorContains(t, err, "no such file or directory")
 }
 
+func TestFolderThatIsNotThere(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", "exit")
+	cmd.Dir = "/nowhere/folder"
+	_, err := child.Start(cmd)
+	require.EqualError(t, err, "cannot start /bin/sh: its working folder cannot be used: stat /nowhere/folder: no such file or directory")
+}
+
 func TestStop(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
