@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,10 +20,13 @@ const (
 // waitingNotice is how often a node that is not ready yet is mentioned.
 const waitingNotice = 10 * time.Second
 
+// ErrNotReady is part of the error of a node that was given up before it was ready.
+var ErrNotReady = errors.New("not ready")
+
 // awaitReady returns when the runner behind a door reports that it is ready. The error
 // has the time it was given, or is ctx's.
 func awaitReady(ctx context.Context, at *door, limit time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready after %s", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %s", ErrNotReady, limit))
 	defer cancel()
 	client := &http.Client{
 		Timeout:   readyTimeout,

@@ -44,6 +44,8 @@ func (o *runOptions) explain(err error) error {
 	case errors.As(err, &start) && missingModule(start) != "":
 		return term.WithHint(err, "A local run uses the packages of your Python: install the one that has the module %q there, "+
 			"or name another Python with KRT_PYTHON=PATH.", missingModule(start))
+	case errors.Is(err, local.ErrNotReady):
+		return term.WithHint(err, "Its init has not returned: see what it waits for, or give it longer with --start-timeout 15m.")
 	}
 	if errors.Is(err, syscall.ENOSPC) {
 		return term.WithHint(err, "Free room there, or name other folders: --state-dir for what is kept, the variable TMPDIR for the rest.")

@@ -62,6 +62,9 @@ func TestRunExplains(t *testing.T) {
 				"    import pandas\n  ModuleNotFoundError: No module named 'pandas'\n  Error: cannot run node\n" +
 				"A local run uses the packages of your Python: install the one that has the module \"pandas\" there, " +
 				"or name another Python with KRT_PYTHON=PATH.\n"},
+		"not ready": {&local.StartError{Node: "etl", Err: fmt.Errorf("%w after 2s", local.ErrNotReady)}, term.ExitFailed,
+			"Error: node \"etl\" did not start: not ready after 2s\n" +
+				"Its init has not returned: see what it waits for, or give it longer with --start-timeout 15m.\n"},
 		"interrupted": {errors.Join(context.Canceled), term.ExitInterrupted, "Error: interrupted before the version was ready\n"},
 		"killed":      {local.ErrKilled, term.ExitInterrupted, "Error: stopped by force: requests in flight are lost\n"},
 		"other":       {errors.New("broken"), term.ExitFailed, "Error: broken\n"},
