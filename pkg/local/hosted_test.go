@@ -108,6 +108,7 @@ func TestHostedNodeServesAndStops(t *testing.T) {
 	f := newFleet(r, fast())
 	instances, err := f.start(t.Context(), []spec{pythonSpec(t, pidNode)})
 	require.NoError(t, err)
+	require.NotContains(t, r.output(), inProcess, "nobody can reach it there")
 	first := workerOf(t, instances[0])
 	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
 	requireGone(t, first)

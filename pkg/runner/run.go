@@ -175,7 +175,7 @@ func (s *server) run(ctx context.Context, o Options, listener net.Listener, init
 			initialised = nil // once
 			s.ready.Store(true)
 			close(s.begun)
-			s.node.log.Info("ready", "address", listener.Addr().String())
+			s.node.log.Info("ready", told(listener.Addr())...)
 			if o.Ready != nil {
 				o.Ready()
 			}
@@ -211,4 +211,14 @@ func (s *server) stop(hs *http.Server, drain func(context.Context) error, patien
 		s.node.log.Warn("stopped with calls in flight: they did not finish in time", "timeout", patience)
 		_ = hs.Close()
 	}
+}
+
+// told is what is logged of the address at which a node listens: nothing of one within its own process, which
+// nobody else can reach.
+func told(address net.Addr) []any {
+	switch address.(type) {
+	case *net.TCPAddr, *net.UnixAddr:
+		return []any{"address", address.String()}
+	}
+	return nil
 }
