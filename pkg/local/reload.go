@@ -23,12 +23,10 @@ func (r *run) watch() (changes <-chan []string, stop func()) {
 	if r.o.NoReload || r.source.packed {
 		return nil, func() {}
 	}
-	warn := func(err error) {
-		r.o.Reporter.Event(Event{Type: EventWarning, Text: "some file changes will not be noticed: " + err.Error()})
-	}
+	warn := func(text string) { r.o.Reporter.Event(Event{Type: EventWarning, Text: text}) }
 	w, err := newWatcher(r.bundle.Dir, r.state.dir, warn, r.o.Output...)
 	if err != nil {
-		warn(err)
+		warn("file changes will not be noticed: " + err.Error())
 		return nil, func() {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -278,6 +276,9 @@ func names(nodes []krt.Node) []string {
 // summary names what changed, briefly.
 func summary(paths []string) string {
 	const most = 3
+	if slices.Contains(paths, everything) {
+		return "the whole folder"
+	}
 	if len(paths) <= most {
 		return strings.Join(paths, ", ")
 	}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -123,6 +124,22 @@ func TestReloadOfTheProto(t *testing.T) {
 	r.await(t, EventReloaded, 1)
 	_, err := r.call("Hello", "x")
 	require.ErrorContains(t, err, "Unimplemented")
+}
+
+func TestReloadOfAFolderThatWasGone(t *testing.T) {
+	dir := newBundle(t)
+	r := startRun(t, dir, Options{})
+	require.NoError(t, os.Rename(dir, dir+".away"))
+	gone := r.await(t, EventWarning, 1)
+	require.Contains(t, gone[0].Text, "is gone: the previous code keeps running")
+	r.requireAnswer(t, "Hello", "x", "hello x")
+	require.Empty(t, r.of(EventReloading))
+	require.NoError(t, os.CopyFS(dir, os.DirFS(dir+".away")))
+	r.await(t, EventReloaded, 1)
+	require.Equal(t, "the whole folder", r.of(EventReloading)[0].Text)
+	writeNode(t, dir, "hello", "greets", "again")
+	r.until(t, "the changed node", func() bool { answer, _ := r.call("Hello", "x"); return answer == "again x" })
+	require.NoError(t, r.stop())
 }
 
 func TestNoReload(t *testing.T) {

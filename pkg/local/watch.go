@@ -1,7 +1,6 @@
 package local
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,18 +30,19 @@ type watcher struct {
 	root   string        // links resolved: watched files have their own names
 	skip   string        // a folder that is not part of the version
 	link   string        // the link that pointed to root, if any; "" once it points elsewhere
+	self   fs.FileInfo   // root as it is watched; nil while it is not
 	output []fs.FileInfo // files that this process prints to
 	notify *fsnotify.Watcher
-	warn   func(error)
+	warn   func(text string)
 	// changes receives the changed paths, slash-separated and relative to root.
 	// What changes while nobody receives is added to the next set.
 	changes chan []string
 }
 
 // newWatcher watches root, a folder or a link to one, but not the folder skip in it, from
-// now on; run delivers. warn is called for folders that cannot be watched. What this process
-// prints to, of output, is not watched either: each reload would cause the next.
-func newWatcher(root, skip string, warn func(error), output ...*os.File) (*watcher, error) {
+// now on; run delivers. warn is called for folders that cannot be watched, and when root is gone. What
+// this process prints to, of output, is not watched either: each reload would cause the next.
+func newWatcher(root, skip string, warn func(text string), output ...*os.File) (*watcher, error) {
 	named := filepath.Clean(root)
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
@@ -61,6 +61,10 @@ func newWatcher(root, skip string, warn func(error), output ...*os.File) (*watch
 			w.output = append(w.output, info)
 		}
 	}
+	if w.self, err = os.Stat(root); err != nil {
+		_ = notify.Close()
+		return nil, err
+	}
 	w.add(root, nil)
 	if info, err := os.Lstat(named); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		w.watchLink(named)
@@ -75,7 +79,7 @@ func (w *watcher) watchLink(link string) {
 		err = w.notify.Add(folder)
 	}
 	if err != nil {
-		w.warn(err)
+		w.unnoticed(err)
 		return
 	}
 	w.link = filepath.Join(folder, filepath.Base(link))
@@ -89,7 +93,7 @@ func (w *watcher) besideRoot(path string) bool {
 	}
 	if path == w.link {
 		if to, err := filepath.EvalSymlinks(w.link); err == nil && to != w.root {
-			w.warn(fmt.Errorf("%s points to %s now: stop this run and start it again to follow it", w.link, to))
+			w.unnoticed(fmt.Errorf("%s points to %s now: stop this run and start it again to follow it", w.link, to))
 			_ = w.notify.Remove(filepath.Dir(w.link)) // reported once
 			w.link = ""
 		}
@@ -120,54 +124,13 @@ func (w *watcher) add(folder string, found func(path string, made bool)) {
 		return nil
 	})
 	if err != nil {
-		w.warn(err)
+		w.unnoticed(err)
 	}
 }
 
-// run delivers changes until ctx is done.
-func (w *watcher) run(ctx context.Context) {
-	defer w.notify.Close()
-	var (
-		pending = newChangeSet()
-		idle    = time.NewTimer(0)
-		first   time.Time // of the pending changes
-		out     chan []string
-	)
-	<-idle.C
-	note := func(path string, made bool) {
-		if w.printedTo(path) {
-			return
-		}
-		if len(pending.paths) == 0 {
-			first = time.Now()
-		}
-		if relative, err := filepath.Rel(w.root, path); err == nil {
-			pending.add(filepath.ToSlash(relative), made)
-		}
-		out = nil
-		idle.Reset(max(0, min(quiet, patience-time.Since(first))))
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case event := <-w.notify.Events:
-			w.handle(event, note)
-		case err := <-w.notify.Errors:
-			if errors.Is(err, fsnotify.ErrEventOverflow) {
-				w.add(w.root, nil)
-				note(w.root, false)
-				continue
-			}
-			w.warn(err)
-		case <-idle.C:
-			if pending.settle(w.root); len(pending.paths) > 0 {
-				out = w.changes
-			}
-		case out <- pending.paths:
-			pending, out = newChangeSet(), nil
-		}
-	}
+// unnoticed warns that changes will not be noticed because of err.
+func (w *watcher) unnoticed(err error) {
+	w.warn("some file changes will not be noticed: " + err.Error())
 }
 
 // printedTo reports whether path is a file that this process prints to, under whatever name.

@@ -12,7 +12,7 @@ import (
 
 func startWatcher(t *testing.T, root string, output ...*os.File) *watcher {
 	t.Helper()
-	w, err := newWatcher(root, filepath.Join(root, "state"), func(err error) { t.Errorf("watch: %v", err) }, output...)
+	w, err := newWatcher(root, filepath.Join(root, "state"), func(text string) { t.Errorf("watch: %s", text) }, output...)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -61,7 +61,7 @@ func TestWatchWarnsOfALinkThatLeadsElsewhere(t *testing.T) {
 	link := filepath.Join(folder, "current")
 	require.NoError(t, os.Symlink("v1", link))
 	warnings := make(chan string, 10)
-	w, err := newWatcher(link, filepath.Join(folder, "state"), func(err error) { warnings <- err.Error() })
+	w, err := newWatcher(link, filepath.Join(folder, "state"), func(text string) { warnings <- text })
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -72,7 +72,8 @@ func TestWatchWarnsOfALinkThatLeadsElsewhere(t *testing.T) {
 	require.Equal(t, []string{"krt.yml"}, <-w.changes, "what is next to the link is not part of the version")
 	require.NoError(t, os.Symlink("v2", link+".new"))
 	require.NoError(t, os.Rename(link+".new", link))
-	require.Equal(t, link+" points to "+filepath.Join(folder, "v2")+" now: stop this run and start it again to follow it", <-warnings)
+	require.Equal(t, "some file changes will not be noticed: "+link+" points to "+filepath.Join(folder, "v2")+
+		" now: stop this run and start it again to follow it", <-warnings)
 }
 
 func TestWatchTellsOfSavesByRename(t *testing.T) {
@@ -121,4 +122,55 @@ func TestWatchFollowsALinkToTheRoot(t *testing.T) {
 	w := startWatcher(t, link)
 	write(t, filepath.Join(root, "src/etl/main.py"), "2")
 	requireChanges(t, w, "src/etl/main.py")
+}
+
+// As a git checkout to a branch without the folder, and back.
+func TestWatchFollowsARootThatIsMadeAgain(t *testing.T) {
+	remove := func(t *testing.T, root string) { require.NoError(t, os.RemoveAll(root)) }
+	move := func(t *testing.T, root string) { require.NoError(t, os.Rename(root, root+".away")) }
+	for name, c := range map[string]struct {
+		away, back func(t *testing.T, root string)
+		silent     bool // it may be there again before it is missed
+	}{
+		"deleted, made again": {away: remove},
+		"moved away and back": {away: move, back: func(t *testing.T, root string) { require.NoError(t, os.Rename(root+".away", root)) }},
+		"replaced at once": {silent: true, away: func(t *testing.T, root string) {
+			move(t, root)
+			write(t, filepath.Join(root, "krt.yml"), "1")
+		}},
+		"the folder above it is moved": {
+			away: func(t *testing.T, root string) { move(t, filepath.Dir(root)) },
+			back: func(t *testing.T, root string) {
+				require.NoError(t, os.Rename(filepath.Dir(root)+".away", filepath.Dir(root)))
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := filepath.Join(t.TempDir(), "above", "lab")
+			write(t, filepath.Join(root, "src/etl/main.py"), "1")
+			warnings := make(chan string, 10)
+			w, err := newWatcher(root, filepath.Join(root, "state"), func(text string) { warnings <- text })
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan struct{})
+			go func() { defer close(done); w.run(ctx) }()
+			t.Cleanup(func() { cancel(); <-done })
+			c.away(t, root)
+			if !c.silent {
+				require.Equal(t, "the folder "+root+" is gone: the previous code keeps running until the folder is there again", <-warnings)
+			}
+			if c.back != nil {
+				c.back(t, root)
+			}
+			write(t, filepath.Join(root, "src/etl/main.py"), "2")
+			requireChanges(t, w, everything)
+			write(t, filepath.Join(root, "krt.yml"), "2")
+			requireChanges(t, w, "krt.yml")
+			write(t, filepath.Join(root, "src/etl/main.py"), "3")
+			requireChanges(t, w, "src/etl/main.py")
+			cancel()
+			<-done
+			require.Empty(t, warnings, "it is said once")
+		})
+	}
 }
