@@ -33,6 +33,7 @@ func (r *reader) checkCode(root *os.Root, b *Bundle) {
 	}
 	if slices.ContainsFunc(b.Manifest.Nodes, func(n Node) bool { return b.kinds[n.Name] == KindGoSource || b.kinds[n.Name] == KindKo }) {
 		r.checkAssembly(root)
+		r.checkGenerated(root, b.Messages)
 	}
 }
 

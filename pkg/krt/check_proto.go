@@ -50,10 +50,30 @@ func (r *reader) checkModules(root *os.Root, m *Manifest, all *schema.Schema) {
 					continue
 				}
 				if proto := all.StaleModule(text); proto != "" {
-					r.add(Problem{File: path.Join(folder, name), Warning: true,
-						Text: fmt.Sprintf("does not match %s, from which it was generated; generate it again, or delete it", proto)}, "")
+					r.stale(path.Join(folder, name), proto, ", or delete it")
 				}
 			}
 		}
+	}
+}
+
+// checkGenerated warns of Go files that were made of another state of their proto: they drop the
+// fields that they do not know.
+func (r *reader) checkGenerated(root *os.Root, all *schema.Schema) {
+	if all == nil { // the entrypoint's proto has mistakes
+		return
+	}
+	for _, name := range usercode.GeneratedGo(root.FS()) {
+		if text, err := usercode.Read(root.FS(), name); err == nil {
+			r.stale(name, all.StaleGo(text), "")
+		}
+	}
+}
+
+// stale warns of generated code in file that does not match its proto, unless that is "".
+func (r *reader) stale(file, proto, or string) {
+	if proto != "" {
+		r.add(Problem{File: file, Warning: true,
+			Text: fmt.Sprintf("does not match %s, from which it was generated; generate it again%s", proto, or)}, "")
 	}
 }

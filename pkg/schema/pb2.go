@@ -22,8 +22,13 @@ func (s *Schema) StaleModule(text []byte) string {
 	if match == nil {
 		return ""
 	}
+	return s.stale(pythonBytes(string(match[1])))
+}
+
+// stale returns the proto of which serialized is an earlier state; "" if there is none.
+func (s *Schema) stale(serialized []byte) string {
 	made := &descriptorpb.FileDescriptorProto{}
-	if proto.Unmarshal(pythonBytes(string(match[1])), made) != nil {
+	if proto.Unmarshal(serialized, made) != nil {
 		return ""
 	}
 	for name := range s.sources {
