@@ -62,5 +62,5 @@ func (h *rpcHandler) serveStream(w http.ResponseWriter, r *http.Request, k ticke
 	}
 	traffic.Begun(w, code.Code(response.failure.GetCode()))
 	_ = control.SetWriteDeadline(time.Now().Add(web.ResponseTime))
-	_, _ = w.Write(event.AppendEnd(nil, event.End{Failure: response.failure}))
+	_, _ = w.Write(event.AppendEnd(nil, body.Ended(response.failure)))
 }

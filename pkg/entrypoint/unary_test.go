@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -79,6 +80,20 @@ func TestJSONIsServedAsTheTranscoderDoes(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A message can be larger in protobuf than in JSON, and then it is no overload either.
+func TestJSONThatGrowsAboveTheLimitIsTooLarge(t *testing.T) {
+	h := webOf(t, echoWhole)
+	entries := make([]string, 6000)
+	for i := range entries {
+		entries[i] = `"` + strconv.Itoa(1000+i) + `":1`
+	}
+	body := `{"by":{` + strings.Join(entries, ",") + `}}`
+	require.Less(t, len(body), 64<<10)
+	status, _, text := askJSON(t, h, body, false)
+	require.Equal(t, http.StatusRequestEntityTooLarge, status, text)
+	require.Contains(t, text, "bytes in protobuf, the limit is 65536 (max-message-bytes)")
 }
 
 // BenchmarkUnaryJSON counts what a call of 1 KB takes, its node included, with and without the transcoder.

@@ -132,7 +132,7 @@ func (h *rpcHandler) read(r *http.Request, to *route) (mem.Buffer, error) {
 }
 
 func (h *rpcHandler) fail(w http.ResponseWriter, r *http.Request, s *spb.Status) {
-	_ = h.errors.Write(w, r, web.ConnectError(s))
+	_ = h.errors.Write(w, r, web.TranscodingOf(r.Context()).Failed(s))
 }
 
 // notFound responds with what there is instead of what was asked for.

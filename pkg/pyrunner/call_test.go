@@ -150,7 +150,7 @@ func TestHandlerFailures(t *testing.T) {
 		"no message":    {"return {'a': 1}", code.Code_INTERNAL, node + "handler returned a dict: it must return a protobuf message"},
 		"exit, nothing": {"ctx.early_exit()", code.Code_INTERNAL, node + "handler returned nothing (None): it must return a protobuf message"},
 		"too large": {"return StringValue(value='x' * 2000)", code.Code_RESOURCE_EXHAUSTED,
-			node + "the message google.protobuf.StringValue has 2003 bytes, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)"},
+			node + "the message google.protobuf.StringValue has 2003 bytes, the limit is 1000 (max-message-bytes)"},
 		"reply of text": {"ctx.reply('x')", code.Code_INTERNAL, node + "ctx.early_reply takes a protobuf message, not str"},
 		"runner 3": {"getattr(ctx, 'send_' + 'output')", code.Code_INTERNAL,
 			node + "ctx.send_output belongs to runner 3 (KRT v2): this node needs a handler that returns its message"},

@@ -145,9 +145,9 @@ func TestWhatADictHandlerMayReturn(t *testing.T) {
 		"a set": {`return {"a": [1, {"b": {data["word"]}}]}`, "",
 			"error in 'model': Object of type set is not JSON serializable (in a[1].b)"},
 		"too much": {`return {"a": data["word"] * 1000}`, "",
-			"error in 'model': the value has 2009 bytes, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)"},
+			"error in 'model': the value has 2009 bytes, the limit is 1000 (max-message-bytes)"},
 		"too much as a message": {`return {"a": [len(data)] * 200}`, "",
-			"error in 'model': the dict has 2212 bytes as a message, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)"},
+			"error in 'model': the dict has 2212 bytes as a message, the limit is 1000 (max-message-bytes)"},
 		"a missing key": {`return data["nothing"]`, "", "error in 'model': 'nothing'"},
 	} {
 		t.Run(name, func(t *testing.T) {

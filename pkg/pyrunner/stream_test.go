@@ -179,7 +179,7 @@ func TestAnErrorEndsTheStream(t *testing.T) {
 		"no message": {"yield 1", node + "handler yielded a int: it must yield protobuf messages"},
 		"nothing":    {"yield", node + "handler yielded nothing (None): it must yield protobuf messages"},
 		"too large": {"yield StringValue(value='x' * 1000)",
-			node + "the message google.protobuf.StringValue has 1003 bytes, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)"},
+			node + "the message google.protobuf.StringValue has 1003 bytes, the limit is 1000 (max-message-bytes)"},
 		"send a string": {"ctx.send('x')", node + "ctx.send takes a protobuf message, not str"},
 	}
 	for _, kind := range []string{"def", "async def"} {

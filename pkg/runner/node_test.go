@@ -174,7 +174,7 @@ func TestFailuresAreTheCallersAnswer(t *testing.T) {
 				return value(strings.Repeat("x", 1000)), nil
 			},
 			code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge,
-			"error in 'model': the google.protobuf.StringValue has 1003 bytes, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)", "handler failed",
+			"error in 'model': the google.protobuf.StringValue has 1003 bytes, the limit is 1000 (max-message-bytes)", "handler failed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -74,7 +74,7 @@ func TestWhatIsNoEventIsRefused(t *testing.T) {
 		"JSON": {"POST", "/", func(h http.Header) { h.Set("Content-Type", "application/json") }, "",
 			http.StatusUnsupportedMediaType, "application/protobuf"},
 		"parameter": {"POST", "/", func(h http.Header) { h.Set("Content-Type", "application/protobuf; v=1") }, "", http.StatusOK, ""},
-		"too large": {"POST", "/", nil, "\n\x0912345678x", http.StatusRequestEntityTooLarge, "the limit is 10 (KRT_MAX_MESSAGE_BYTES)"},
+		"too large": {"POST", "/", nil, "\n\x0912345678x", http.StatusRequestEntityTooLarge, "the limit is 10 (max-message-bytes)"},
 		"just not":  {"POST", "/", nil, "\n\x0812345678", http.StatusOK, ""},
 		"liveness":  {"GET", "/healthz", nil, "", http.StatusOK, "alive"},
 		"readiness": {"GET", "/readyz", nil, "", http.StatusOK, "ready"},

@@ -102,7 +102,7 @@ func TestSendIsOfTheRpcsType(t *testing.T) {
 		"type": {wrapperspb.Int32(1), code.Code_INTERNAL,
 			"error in 'model': cannot send: the message is a google.protobuf.Int32Value, the rpc returns a stream of google.protobuf.StringValue"},
 		"size": {value(strings.Repeat("x", 1001)), code.Code_RESOURCE_EXHAUSTED,
-			"error in 'model': cannot send: the google.protobuf.StringValue has 1004 bytes, the limit is 1000 (KRT_MAX_MESSAGE_BYTES)"},
+			"error in 'model': cannot send: the google.protobuf.StringValue has 1004 bytes, the limit is 1000 (max-message-bytes)"},
 		"nil": {nil, code.Code_INTERNAL, "error in 'model': cannot send: there is no message"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -67,7 +67,7 @@ func (r Receiver) Receive(ctx context.Context, rpc string, input protoreflect.Fu
 	}
 	compressed, length, limit := header[0], int64(binary.BigEndian.Uint32(header[1:])), r.Limit
 	if length > limit {
-		return nil, status.Errorf(codes.ResourceExhausted, "the message has %d bytes, the limit is %d", length, limit)
+		return nil, status.Errorf(codes.ResourceExhausted, "the message has %d bytes, the limit is %d (max-message-bytes)", length, limit)
 	}
 	raw, err := in.read(w, length)
 	if err != nil {
@@ -155,7 +155,7 @@ func (u upload) decompress(name string, raw mem.BufferSlice, limit int64, pool *
 	case err == nil:
 		return data, nil
 	case errors.Is(err, event.ErrTooLarge):
-		return nil, status.Errorf(codes.ResourceExhausted, "the message is larger than %d bytes when decompressed", limit)
+		return nil, status.Errorf(codes.ResourceExhausted, "the message is larger than %d bytes (max-message-bytes) when decompressed", limit)
 	case errors.Is(err, memory.ErrFull):
 		return nil, u.status(err)
 	}

@@ -4,6 +4,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -18,17 +19,26 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// WriteFailure responds with s in JSON, under the HTTP status of its code.
-// A message for which there is no room on the way to the first node is 413.
+// WriteFailure responds with s in JSON, under the HTTP status of its code. Of a message's size there are
+// two that clients do not repeat, as they repeat the 429 of an overload: see [sizeStatus].
 func WriteFailure(w http.ResponseWriter, s *spb.Status) {
-	status := httpStatus(s.GetCode())
-	if reason, node := failure.Reason(s); reason == event.ReasonTooLarge && node == "" {
-		status = http.StatusRequestEntityTooLarge
-	}
+	status := cmp.Or(sizeStatus(s), httpStatus(s.GetCode()))
 	if after := retryAfter(s); after != "" {
 		w.Header().Set(headerRetryAfter, after)
 	}
 	WriteStatus(w, status, s)
+}
+
+// sizeStatus is the HTTP status of a failure because of a message's size: 413 if it is the request's, on the
+// way to the first node, 422 if it is what a node has made of that, and 0 for other failures.
+func sizeStatus(s *spb.Status) int {
+	switch reason, node := failure.Reason(s); {
+	case reason != event.ReasonTooLarge:
+		return 0
+	case node == "":
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusUnprocessableEntity
 }
 
 const headerRetryAfter = "Retry-After"

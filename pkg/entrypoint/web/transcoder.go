@@ -136,8 +136,8 @@ func plainJSON(r *http.Request) bool {
 	return false
 }
 
-// tooLargeWriter responds with 413 to a body above the limit, where Connect's table
-// of statuses has 429 for every exhausted resource, and refuses a request that has
+// tooLargeWriter responds with 413 to a body above the limit, and 422 if what a node has made
+// of it is, where Connect's table of statuses has 429 for every exhausted resource, and refuses a request that has
 // not been read without waiting for the rest of it.
 type tooLargeWriter struct {
 	http.ResponseWriter
@@ -153,6 +153,8 @@ func (w *tooLargeWriter) WriteHeader(status int) {
 	case status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.most():
 		status = http.StatusRequestEntityTooLarge
 		w.body.leaveRest(w.ResponseWriter)
+	case status == http.StatusTooManyRequests && w.body.instead > 0:
+		status = w.body.instead
 	case status >= http.StatusBadRequest && w.body.read == 0: // refused before its body was read
 		LeaveUnread(w.ResponseWriter, w.body.declared)
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -46,6 +47,7 @@ type Transcoding struct {
 	eager          bool       // the client sends its body before it reads a response
 	response       mem.Buffer // to be freed when it is written
 	status         int        // HTTP, once the response has begun; 0 before
+	instead        int        // HTTP, in place of 429: it is a size that is exhausted; else 0
 }
 
 // transcodingKey is the context key of a request's transcoding.
@@ -99,7 +101,8 @@ func (b *Transcoding) most() int64 {
 	return b.limits.limit
 }
 
-func (b *Transcoding) tooLarge(what string) error {
+func (b *Transcoding) tooLarge(what string) *connect.Error {
+	b.instead = http.StatusRequestEntityTooLarge
 	return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%s, the limit is %d%s", what, b.limits.limit, limitNamed))
 }
 
@@ -118,7 +121,9 @@ func (b *Transcoding) receive() error {
 	}
 	err = b.turn.take(b.ctx, data.Len(), b.compression != plain)
 	if err == nil && b.compression != plain {
-		err = b.decompress(data)
+		if err = b.decompress(data); errors.Is(err, errGrown) {
+			b.instead = http.StatusRequestEntityTooLarge
+		}
 	}
 	if err == nil && b.bare {
 		b.envelop()
@@ -192,8 +197,22 @@ func (b *Transcoding) Sent() error {
 }
 
 // FreeAtEnd frees a response when the request ends: what is written to the
-// transcoder is sent only after its handler has returned.
-func (b *Transcoding) FreeAtEnd(response mem.Buffer) { b.response = response }
+// transcoder is sent only after its handler has returned. It may be too large in JSON.
+func (b *Transcoding) FreeAtEnd(response mem.Buffer) {
+	b.response, b.instead = response, http.StatusUnprocessableEntity
+}
+
+// Failed returns the error of Connect for a call that has failed with s.
+func (b *Transcoding) Failed(s *spb.Status) *connect.Error {
+	b.instead = sizeStatus(s)
+	return ConnectError(s)
+}
+
+// Ended notes that a stream has ended with s, nil if it has not failed, and returns its end.
+func (b *Transcoding) Ended(s *spb.Status) event.End {
+	b.instead = sizeStatus(s)
+	return event.End{Failure: s}
+}
 
 // end ends the request.
 func (b *Transcoding) end() {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -129,7 +130,12 @@ func (b *unaryBody) message() ([]byte, error) {
 		b.status = httpStatus(int32(b.refusal.Code()))
 		return nil, b.refusal
 	}
-	return proto.Marshal(in)
+	data, err := proto.Marshal(in)
+	if err == nil && int64(len(data)) > b.limits.limit { // a number may take four times as much as in JSON
+		b.refusal = b.tooLarge(fmt.Sprintf("the message has %d bytes in protobuf", len(data)))
+		b.status, err = b.instead, b.refusal
+	}
+	return data, err
 }
 
 // respond sends what k has kept as JSON of at most limit bytes. It reports false if that is no message that can be.

@@ -129,7 +129,7 @@ class Node:
         if len(data) > self.limit:
             what = "the value" if name == dicts.NAME else "the message " + name
             raise WrongOutput(
-                "%s has %d bytes, the limit is %d (KRT_MAX_MESSAGE_BYTES)" % (what, len(data), self.limit), frames.TOO_LARGE
+                "%s has %d bytes, the limit is %d (max-message-bytes)" % (what, len(data), self.limit), frames.TOO_LARGE
             )
         return name, data
 
