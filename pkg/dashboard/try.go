@@ -125,7 +125,7 @@ func (t *try) act() (*tryView, error) {
 	}
 	if t.message, err = t.caller.Parse(text); err != nil {
 		t.view.Fields, t.view.Cut = filled.Fields()
-		t.view.Problem, t.view.JSON = schema.JSONError(err), trial.Indented(text)
+		t.view.Problem, t.view.JSON = schema.JSONError(text, err), trial.Indented(text)
 		return t.view, nil
 	}
 	if byJSON {

@@ -281,7 +281,7 @@ func decodeRequest(text []byte, request proto.Message, types *dynamicpb.Types) e
 	}
 	desc := request.ProtoReflect().Descriptor()
 	return term.WithHint(
-		fmt.Errorf("cannot read the request as %s: %s", desc.FullName(), schema.JSONError(err)),
+		fmt.Errorf("cannot read the request as %s: %s", desc.FullName(), schema.JSONError(text, err)),
 		"Fields of %s: %s", desc.FullName(), cmp.Or(fieldList(desc), "none"))
 }
 

@@ -134,7 +134,7 @@ func (j *JSON) unmarshal(text []byte, m proto.Message) error {
 	}
 	defer decoded()
 	if err := (protojson.UnmarshalOptions{Resolver: j.types}).Unmarshal(text, m); err != nil {
-		return errors.New(clip.Text(schema.JSONError(err), maxRefusal)) // it quotes whole values
+		return errors.New(clip.Text(schema.JSONError(text, err), maxRefusal)) // it quotes whole values
 	}
 	return checkDepth(text, m.ProtoReflect())
 }
