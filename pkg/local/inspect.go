@@ -24,14 +24,19 @@ func (r *run) inspect(b *krt.Bundle) *capture.Settings {
 	return s
 }
 
-// ready reports how to call the version, and writes for other commands where it is.
+// ready reports how to call the version.
 func (r *run) ready(l entrypoint.Listeners) {
 	serving := r.describe(r.bundle, l)
 	serving.Traces = r.traces
+	r.o.Reporter.Event(Event{Type: EventReady, Serving: serving})
+}
+
+// announce writes for other commands where the version is: those that come while it starts wait at its
+// ports, which are open, until it is ready.
+func (r *run) announce(serving *Serving) {
 	where := running.Run{Version: serving.Version, Path: r.source.path, GRPC: serving.GRPC, Web: serving.Web,
 		Inspection: serving.Inspection, Store: serving.Store}
 	if err := running.Write(r.state.dir, where); err != nil {
 		r.o.Reporter.Event(Event{Type: EventWarning, Text: err.Error() + "; other commands find it by --address only"})
 	}
-	r.o.Reporter.Event(Event{Type: EventReady, Serving: serving})
 }

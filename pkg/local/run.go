@@ -154,9 +154,9 @@ func (r *run) open() (err error) {
 
 // start builds and starts all nodes, and makes the entrypoint for them.
 func (r *run) start(ctx context.Context) error {
-	r.o.Reporter.Event(Event{
-		Type: EventStarting, Nodes: names(r.bundle.Manifest.Nodes), Bundle: r.bundle, Serving: r.describe(r.bundle, r.listeners),
-	})
+	serving := r.describe(r.bundle, r.listeners)
+	r.announce(serving)
+	r.o.Reporter.Event(Event{Type: EventStarting, Nodes: names(r.bundle.Manifest.Nodes), Bundle: r.bundle, Serving: serving})
 	r.front = newFront(r.listeners.Web, r.o.Dashboard, r.logger())
 	started, err := r.startNodes(ctx)
 	if err != nil {

@@ -70,7 +70,7 @@ func (p *place) reach(cmd *cobra.Command, version string, f func(context.Context
 		}
 		return err
 	}
-	client, err := requests.Port(cmd.Context(), p.address)
+	client, err := requests.Port(cmd.Context(), cmd.Root().DisplayName(), p.address)
 	if err != nil {
 		return err
 	}

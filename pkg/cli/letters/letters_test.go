@@ -115,6 +115,18 @@ func TestUsageOfDeadLetters(t *testing.T) {
 	require.Contains(t, errs, "there is no version other")
 }
 
+// A run with a state folder of its own is not listed, so that none of its addresses says what the others are.
+func TestTheWebAddressOfARunThatIsNotListed(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	r := serve(t, 0)
+	for _, args := range [][]string{{"dead-letters"}, {"result", strings.Repeat("0", 32)}, {"result", strings.Repeat("0", 32), "-w"}} {
+		code, _, errs := r.run(t, append(args, "--address", r.web)...)
+		require.Equal(t, term.ExitFailed, code)
+		require.Equal(t, "Error: "+strings.TrimPrefix(r.web, "http://")+" is not the inspection port of a version\n"+
+			"Name the address that 'kn-krt run' printed after \"inspect\".\n", errs)
+	}
+}
+
 func TestResult(t *testing.T) {
 	r := serve(t, time.Hour)
 	id := r.send(t, `{"text": "tea"}`)

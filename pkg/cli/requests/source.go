@@ -80,19 +80,28 @@ func Local(ctx context.Context, program, address, of string) (*Running, error) {
 	}, nil
 }
 
-// Port returns a client of the inspection port of a version on this machine: at address, if that is not
+// Port returns a client of the inspection port of a version on this machine: at that address, if it is not
 // "", else of the only run that is found.
-func Port(ctx context.Context, address string) (*inspection.Client, error) {
-	var err error
-	if address == "" {
-		address, err = find(ctx, "")
-	} else {
-		address, err = named(ctx, address)
+func Port(ctx context.Context, program, at string) (*inspection.Client, error) {
+	reach := func() (string, error) { return named(ctx, at) }
+	if at == "" {
+		reach = func() (string, error) { return find(ctx, "") }
 	}
+	address, err := reach()
 	if err != nil {
 		return nil, err
 	}
-	return inspection.New("http://"+address, &http.Client{Transport: &http.Transport{DialContext: dial}})
+	from, err := inspection.New("http://"+address, &http.Client{Transport: &http.Transport{DialContext: dial}})
+	if err != nil || at == "" {
+		return from, err
+	}
+	// Of a run with a state folder of its own no other address than the one that was typed is known.
+	timed, cancel := context.WithTimeout(ctx, localTimeout)
+	defer cancel()
+	if _, err := from.List(timed, inspection.Filter{Limit: 1}); err != nil && elsewhere(err) {
+		return nil, local{from, address, program}.explain(ctx, err)
+	}
+	return from, nil
 }
 
 const (
