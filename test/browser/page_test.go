@@ -29,7 +29,7 @@ const (
 type page struct {
 	t   *testing.T
 	ctx context.Context
-	// patience is how long it may take to show what the test waits for.
+	// patience is how long it may take to show what the test waits for, and to say what there is: a page that is busy responds late.
 	patience time.Duration
 
 	mu       sync.Mutex
@@ -99,7 +99,7 @@ func (p *page) allow(text string) {
 
 func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.patience)
 	defer cancel()
 	require.NoError(p.t, chromedp.Do(ctx, steps...))
 }
@@ -134,7 +134,7 @@ func (p *page) open(url string) {
 // eval returns what a JavaScript expression is in the page.
 func eval[T any](p *page, expression string) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.patience)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	require.NoError(p.t, err, expression)
@@ -169,7 +169,7 @@ func (p *page) await(expression string) {
 // peek is eval, and false while a page is being left.
 func peek[T any](p *page, expression string) (value T, there bool) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.patience)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	if err != nil && strings.Contains(err.Error(), "navigated") {
@@ -214,7 +214,7 @@ func (p *page) press(role, name string) {
 		x, y, there = p.middle(role, name)
 		return there
 	})
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.patience)
 	defer cancel()
 	require.NoError(p.t, chromedp.Do(ctx, chromedp.MouseClickXY(x, y)))
 }
@@ -227,7 +227,7 @@ func (p *page) middle(role, name string) (x, y float64, there bool) {
 	if len(found) == 0 {
 		return 0, 0, false
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.patience)
 	defer cancel()
 	id := found[0].BackendDOMNodeID
 	if _, err := chromedp.Call(ctx, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: id}); err != nil {
@@ -253,7 +253,7 @@ func (p *page) fill(css, text string) {
 // find returns the nodes of the accessibility tree with that role and name.
 func (p *page) find(role, name string) (found []*accessibility.Node) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.patience)
 	defer cancel()
 	document, there := peek[*runtime.RemoteObject](p, "document")
 	if !there {
