@@ -41,11 +41,8 @@ func (o *runOptions) explain(err error) error {
 		return term.WithHint(err, "Install Go (https://go.dev/dl), or build the node elsewhere and name the program as its src: bin/NODE.")
 	case errors.Is(err, local.ErrRunning):
 		return term.WithHint(err, "Stop the other run, or give this one another folder with --state-dir DIR.")
-	case errors.As(err, &start) && missingModule(start) != "":
-		return term.WithHint(err, "A local run uses the packages of your Python: install the one that has the module %q there, "+
-			"or name another Python with KRT_PYTHON=PATH.", missingModule(start))
-	case errors.Is(err, local.ErrNotReady):
-		return term.WithHint(err, "Its init has not returned: see what it waits for, or give it longer with --start-timeout 15m.")
+	case errors.As(err, &start) && startHint(start) != "":
+		return term.WithHint(err, "%s", startHint(start))
 	}
 	if errors.Is(err, syscall.ENOSPC) {
 		return term.WithHint(err, "Free room there, or name other folders: --state-dir for what is kept, the variable TMPDIR for the rest.")
@@ -59,6 +56,18 @@ func explainPort(err *local.PortError) error {
 		return term.WithHint(err, "Name an address of this machine with --listen, or leave it out for 127.0.0.1.")
 	}
 	return term.WithHint(err, "Choose another port with --%s-port N, or any free one with --%s-port 0.", err.Port, err.Port)
+}
+
+// startHint is what to do about a node that did not start; "" if only its output tells.
+func startHint(e *local.StartError) string {
+	if errors.Is(e, local.ErrNotReady) {
+		return "Its init has not returned: see what it waits for, or give it longer with --start-timeout 15m."
+	}
+	if module := missingModule(e); module != "" {
+		return fmt.Sprintf("A local run uses the packages of your Python: install the one that has the module %q there, "+
+			"or name another Python with KRT_PYTHON=PATH.", module)
+	}
+	return ""
 }
 
 // noModule is how Python reports a module that it does not have.

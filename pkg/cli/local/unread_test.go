@@ -78,8 +78,11 @@ func TestARunWhoseOutputIsNotReadStopsInOrder(t *testing.T) {
 		text, _ := io.ReadAll(response.Body)
 		answer <- string(text)
 	}()
-	for lines.Scan() && !strings.Contains(lines.Text(), `"waiting"`) {
+	waits := false
+	for !waits && lines.Scan() {
+		waits = strings.Contains(lines.Text(), `"waiting"`)
 	}
+	require.True(t, waits)
 	require.NoError(t, reader.Close())
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", web)
