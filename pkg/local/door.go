@@ -26,8 +26,8 @@ var errAway = errors.New("the node does not run any more; its lines in the log s
 
 // door is where a node accepts events: at a socket, or within this process. We hold it as
 // long as the node is needed: no other program can take the port while a node is started
-// again, and requests that arrive meanwhile wait instead of failing. Once a start has failed,
-// they fail, with its cause, until the node is ready.
+// again, and requests that arrive meanwhile wait instead of failing. Once some starts have failed,
+// they fail, with the cause, until the node is ready.
 type door struct {
 	url     string
 	port    int      // of the socket
@@ -37,7 +37,7 @@ type door struct {
 	refusal atomic.Pointer[refusal] // nil: who comes may wait
 }
 
-// refusal is why nobody is let in: the node has exited, and a start of it has failed since.
+// refusal is why nobody is let in: the node has exited, and its starts have failed since.
 type refusal struct {
 	cause error
 	again time.Time // when it is started again

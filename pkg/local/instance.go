@@ -108,6 +108,10 @@ type instance struct {
 // stop ends the instance in the background; ended is closed when it is gone.
 func (i *instance) stop() { i.cancel() }
 
+// refusedAfter is after how many starts in a row that have failed nobody is let wait any more. It is more than
+// the sends of one event: the process that it ends may have been started for it, and not been seen ready.
+const refusedAfter = 4
+
 // supervise runs the process until ctx is done, or its first start fails. There is
 // no end of restarts: code that ends its process at some requests serves all others.
 func (i *instance) supervise(ctx context.Context) {
@@ -116,9 +120,11 @@ func (i *instance) supervise(ctx context.Context) {
 		i.gone()
 		close(i.ended)
 	}()
-	for deaths := 0; ; {
+	for deaths, failed := 0, 0; ; {
 		steady, err := i.once(ctx)
-		served := i.up.Swap(false)
+		if failed++; i.up.Swap(false) {
+			failed = 0
+		}
 		switch {
 		case ctx.Err() != nil:
 			i.begun(ctx.Err())
@@ -131,7 +137,7 @@ func (i *instance) supervise(ctx context.Context) {
 		}
 		deaths++
 		pause := i.restart.pause(deaths)
-		if !served {
+		if failed >= refusedAfter {
 			i.door.refuse(err, pause)
 		}
 		i.report.Event(Event{Type: EventNodeExited, Node: i.spec.node, Error: err, Delay: pause})

@@ -159,7 +159,7 @@ func TestNodeThatKeepsExitingFailsTheRunUntilItIsMended(t *testing.T) {
 			policy := fast()
 			r := startRun(t, dir, Options{restart: &policy})
 			killNode(t, r)
-			r.await(t, EventNodeExited, 3)
+			r.await(t, EventNodeExited, 2+refusedAfter)
 			_, err := r.call("Hello", "x")
 			require.ErrorContains(t, err, `node "hello" cannot be reached: dial node: it keeps exiting (exit status 7), and it is `)
 			writeNode(t, dir, "hello", "fails", "")
@@ -183,6 +183,7 @@ func TestRequestsThatEndANodeLeaveItToOthers(t *testing.T) {
 	for range 3 {
 		_, err := r.call("Hello", "exit")
 		require.ErrorContains(t, err, "Unavailable")
+		require.NotContains(t, err.Error(), "keeps exiting", "it may wait")
 	}
 	require.Greater(t, len(r.of(EventNodeExited)), 6)
 	r.requireAnswer(t, "Hello", "x", "hello x")
