@@ -52,9 +52,29 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("it keeps exiting (%v), and %s; its lines in the log say why", r.cause, next)
 }
 
-// refuse lets nobody in until admit is called.
+// clearTime bounds how long connections are ended that wait to be accepted.
+const clearTime = 20 * time.Millisecond
+
+// refuse lets nobody in until admit is called, and no longer has anybody wait: whoever does finds out why by
+// another try.
 func (d *door) refuse(cause error, pause time.Duration) {
 	d.refusal.Store(&refusal{cause, time.Now().Add(pause)})
+	if d.file == nil {
+		return
+	}
+	listener, err := net.FileListener(d.file)
+	if err != nil {
+		return // they wait for as long as their deadlines let them
+	}
+	defer listener.Close()
+	_ = listener.(*net.TCPListener).SetDeadline(time.Now().Add(clearTime))
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
 }
 
 func (d *door) admit() { d.refusal.Store(nil) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -143,6 +144,13 @@ func TestNodeThatKeepsDyingIsStartedAgainUntilItRuns(t *testing.T) {
 	_, err = f.links.Dial(host)
 	require.True(t, httpclient.DialFailed(err))
 	require.ErrorContains(t, err, "it keeps exiting (exit status 7), and it is ")
+	waiting, err := net.Dial("tcp", host)
+	require.NoError(t, err)
+	defer waiting.Close()
+	require.NoError(t, waiting.SetDeadline(time.Now().Add(time.Minute)))
+	_, err = waiting.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "who waits is sent away")
 	require.NoError(t, os.Remove(flag))
 	r.await(t, EventNodeReady, 2)
 	conn, err := f.links.Dial(host)
