@@ -146,8 +146,10 @@ func TestResult(t *testing.T) {
 	code, _, errs = r.run(t, "result", "v1", strings.Repeat("a", 32))
 	require.Equal(t, term.ExitNotFound, code)
 	require.Contains(t, errs, "there is no result of request")
+	require.Contains(t, errs, "It may still be in work: -w waits for it. ")
 	code, _, errs = r.run(t, "result", "v1", strings.Repeat("a", 32), "-w", "--timeout", "1ms")
 	require.Equal(t, term.ExitNotFound, code, errs)
+	require.Contains(t, errs, "It may still be in work: it was waited for 1ms; --timeout waits longer. ")
 }
 
 // What is mistyped is called what it was to be: no id is taken for the name of a version.

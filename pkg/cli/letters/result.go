@@ -74,8 +74,12 @@ func (o *resultOptions) run(ctx context.Context, from port.Client) error {
 	l, err := o.get(ctx, from)
 	switch {
 	case requests.NotKept(err):
+		work := "-w waits for it"
+		if o.wait {
+			work = fmt.Sprintf("it was waited for %v; --timeout waits longer", o.timeout)
+		}
 		return term.FailAs(term.ExitNotFound, fmt.Errorf("there is no result of request %s: %w", line(o.id), err),
-			"It may still be in work: -w waits for it. It may have expired, or be a request of another version.")
+			"It may still be in work: %s. It may have expired, or be a request of another version.", work)
 	case refused(err) && strings.Contains(err.Error(), "spec.entrypoint.results"):
 		return term.WithHint(err, "Set it (spec.entrypoint.results of the Version, or create --results 24h) and restart the version: "+
 			"what it accepts then has a result.")
