@@ -16,9 +16,9 @@ type patience struct {
 	delay time.Duration
 }
 
-// soon is how long before a client's deadline it is no longer told of a busy node otherwise than
+// Soon is how long before a client's deadline it is no longer told of a busy node otherwise than
 // by what has passed: such nodes refuse then what has waited in them until then.
-const soon = 150 * time.Millisecond
+const Soon = 150 * time.Millisecond
 
 // busy reports whether err is a node's response that it was not the event's turn, because
 // the node holds as many as it may, or is not ready: it has the header Retry-After.
@@ -39,10 +39,10 @@ func (w *patience) next(r *Request, err error) (pause time.Duration, again bool)
 		switch {
 		case left > 0:
 			pause = min(pause, left)
-		case time.Until(r.Deadline()) > soon:
+		case time.Until(r.Deadline()) > Soon:
 			return 0, false
 		default:
-			pause = 2 * soon
+			pause = 2 * Soon
 		}
 	}
 	why := err.Error()

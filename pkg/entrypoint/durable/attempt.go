@@ -31,6 +31,9 @@ func (w *work) try() (out *delivery.Parcel, reported event.Steps, err error) {
 			return nil, "", err
 		case again == delivery.Later && w.impatient():
 			w.attempted(w.name, record.ResultGaveUp)
+			if time.Until(w.until()) <= delivery.Soon { // it has waited in the node: what has passed is the deadline
+				<-w.ctx.Done()
+			}
 			return nil, "", err
 		case again == delivery.Later:
 			w.attempted(w.name, record.ResultRetried)

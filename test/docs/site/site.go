@@ -127,9 +127,12 @@ func (w *writer) prepare(p *page.Page, tree ast.Node) error {
 // link is where a link of the page leads in the site: a page, that of a folder, or a copy of a file.
 func (w *writer) link(p *page.Page, to string) (string, error) {
 	l := page.Link{Page: p.Name, To: to}
+	if l.External() {
+		return to, nil
+	}
 	name, fragment, err := l.Target()
-	if err != nil || l.External() {
-		return to, err
+	if err != nil {
+		return "", err
 	}
 	if fragment != "" {
 		fragment = "#" + fragment
