@@ -30,16 +30,27 @@ func find(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if address != "" {
+		runs = serving(runs, address)
+	}
+	return only(runs)
+}
+
+// serving returns those of runs that are listed with an address, in the place of runs.
+func serving(runs []running.Run, address string) []running.Run {
+	return slices.DeleteFunc(runs, func(r running.Run) bool { return !r.Serves(address) })
+}
+
+// only returns the inspection address of the only one of runs that has one, the default if there is none.
+func only(runs []running.Run) (string, error) {
 	var found []running.Run
 	silent := ""
 	for _, r := range runs {
-		switch {
-		case address != "" && !r.Serves(address):
-		case r.Inspection == "":
+		if r.Inspection == "" {
 			silent = legible.Line(r.Version, maxName)
-		default:
-			found = append(found, r)
+			continue
 		}
+		found = append(found, r)
 	}
 	switch len(found) {
 	case 0:
@@ -53,14 +64,23 @@ func find(ctx context.Context, address string) (string, error) {
 	return "", Several(found)
 }
 
+// reach returns the inspection address that address names; if that is "", what [find] does for of.
+func reach(ctx context.Context, address, of string) (string, error) {
+	if address == "" {
+		return find(ctx, of)
+	}
+	return named(ctx, address)
+}
+
 // named returns the inspection address that an --address names: that of the run which is listed with it, else
 // itself, because a run with a state folder of its own is not listed.
 func named(ctx context.Context, address string) (string, error) {
 	address = hostPort(address)
-	if runs, err := running.List(ctx); err != nil || !slices.ContainsFunc(runs, func(r running.Run) bool { return r.Serves(address) }) {
-		return address, nil //nolint:nilerr // then none is listed
+	runs, _ := running.List(ctx) // if they cannot be listed, none is
+	if runs = serving(runs, address); len(runs) == 0 {
+		return address, nil
 	}
-	return find(ctx, address)
+	return only(runs)
 }
 
 // Several is the error that it is not clear which of these runs is meant.
@@ -75,16 +95,11 @@ func Several(runs []running.Run) error {
 // GRPCAt returns the gRPC address that an --address names: that of the run which is listed with it, else itself.
 func GRPCAt(ctx context.Context, address string) string {
 	address = hostPort(address)
-	runs, err := running.List(ctx)
-	if err != nil {
+	runs, _ := running.List(ctx) // if they cannot be listed, none is
+	if runs = serving(runs, address); len(runs) == 0 {
 		return address
 	}
-	for _, r := range runs {
-		if r.Serves(address) {
-			return grpcOf(r)
-		}
-	}
-	return address
+	return grpcOf(runs[0])
 }
 
 // GRPC returns the gRPC address of the only version that is found to run on this machine. If none

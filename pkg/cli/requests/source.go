@@ -59,18 +59,14 @@ type Versions interface {
 // if that is not "".
 func Local(ctx context.Context, program, address, of string) (*Running, error) {
 	show := program + " requests"
-	var err error
-	if address == "" {
-		address, err = find(ctx, of)
-	} else {
+	if address != "" {
 		show += " --address " + hostPort(address)
-		address, err = named(ctx, address)
 	}
+	address, err := reach(ctx, address, of)
 	if err != nil {
 		return nil, err
 	}
-	// A proxy cannot reach this machine.
-	from, err := inspection.New("http://"+address, &http.Client{Transport: &http.Transport{DialContext: dial}})
+	from, err := clientAt(address)
 	if err != nil {
 		return nil, err
 	}
@@ -80,18 +76,19 @@ func Local(ctx context.Context, program, address, of string) (*Running, error) {
 	}, nil
 }
 
+// clientAt returns a client of the inspection port at an address of this machine, which a proxy cannot reach.
+func clientAt(address string) (*inspection.Client, error) {
+	return inspection.New("http://"+address, &http.Client{Transport: &http.Transport{DialContext: dial}})
+}
+
 // Port returns a client of the inspection port of a version on this machine: at that address, if it is not
 // "", else of the only run that is found.
 func Port(ctx context.Context, program, at string) (*inspection.Client, error) {
-	reach := func() (string, error) { return named(ctx, at) }
-	if at == "" {
-		reach = func() (string, error) { return find(ctx, "") }
-	}
-	address, err := reach()
+	address, err := reach(ctx, at, "")
 	if err != nil {
 		return nil, err
 	}
-	from, err := inspection.New("http://"+address, &http.Client{Transport: &http.Transport{DialContext: dial}})
+	from, err := clientAt(address)
 	if err != nil || at == "" {
 		return from, err
 	}
