@@ -19,8 +19,9 @@ import (
 func serve(mgr manager.Manager, o Options) error {
 	measured, probed := http.NewServeMux(), http.NewServeMux()
 	measured.Handle("/metrics", promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
-	probed.Handle("/healthz", check("ping", healthz.Ping))
-	probed.Handle("/readyz", check("caches", synced(mgr)))
+	alive, ready := map[string]healthz.Checker{"ping": healthz.Ping}, map[string]healthz.Checker{"caches": synced(mgr)}
+	probed.Handle("/healthz", http.StripPrefix("/healthz", &healthz.Handler{Checks: alive}))
+	probed.Handle("/readyz", http.StripPrefix("/readyz", &healthz.Handler{Checks: ready}))
 	for name, at := range map[string]struct {
 		address string
 		handler http.Handler
@@ -43,14 +44,4 @@ func serve(mgr manager.Manager, o Options) error {
 		}
 	}
 	return nil
-}
-
-// check serves one check, at whatever path it is.
-func check(name string, c healthz.Checker) http.Handler {
-	h := &healthz.Handler{Checks: map[string]healthz.Checker{name: c}}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.Clone(r.Context())
-		r.URL.Path = "/"
-		h.ServeHTTP(w, r)
-	})
 }
