@@ -46,11 +46,8 @@ func (r *reader) checkModules(root *os.Root, m *Manifest, all *schema.Schema) {
 					continue
 				}
 				text, err := usercode.Read(root.FS(), path.Join(folder, name))
-				if err != nil {
-					continue
-				}
-				if proto := all.StaleModule(text); proto != "" {
-					r.stale(path.Join(folder, name), proto, ", or delete it")
+				if err == nil {
+					r.stale(path.Join(folder, name), all.StaleModule(text), ", or delete it")
 				}
 			}
 		}
