@@ -105,9 +105,9 @@ func Run(parts ...interface{ Start(context.Context) error }) (stop func() error)
 	})
 }
 
-// Soon calls ok until it is true, in the caller's goroutine, for a minute at most.
+// Soon calls ok until it is true, in the caller's goroutine, for three minutes at most.
 func Soon(ctx context.Context, ok func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	return poll(ctx, func() error {
 		if !ok() {
