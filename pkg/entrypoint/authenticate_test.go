@@ -84,7 +84,7 @@ func overHTTP(method, path, body string, own ...string) attempt {
 
 func overGRPC(path string) attempt {
 	return func(f *fixture, headers ...string) (codes.Code, string) {
-		ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(f.t.Context(), headers...), 20*time.Second)
+		ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(f.t.Context(), headers...), time.Minute)
 		defer cancel()
 		err := f.conn.Invoke(ctx, path, f.message("test.Request"), f.message("test.Reply"))
 		return status.Code(err), status.Convert(err).Message()

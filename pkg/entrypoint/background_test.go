@@ -129,8 +129,7 @@ func TestTheBackgroundTimeoutEndsTheWork(t *testing.T) {
 	_, err := f.call(t.Context(), "x")
 	require.NoError(t, err)
 	<-ended
-	f.awaitIdle()
-	require.Contains(t, l.String(), "the work after the response failed; nothing is kept of it")
+	l.await(t, "the work after the response failed; nothing is kept of it")
 	require.Contains(t, l.String(), "has not ended within 50ms, the background timeout")
 }
 
@@ -202,11 +201,10 @@ func TestAsyncHasNoClientsDeadline(t *testing.T) {
 func TestAsyncWithoutAnyReplyEnds(t *testing.T) {
 	f := newFixture(t)
 	o, l := logged()
-	o.Timeout = 10 * time.Millisecond
+	o.Timeout = 10 * time.Millisecond // after its nodes have ended
 	f.serve(f.version(node(t, "a", func(context.Context, *event.Event) (int, *event.Event) { return http.StatusAccepted, nil })), o)
 	require.Equal(t, http.StatusAccepted, f.async().status)
-	f.awaitIdle()
-	require.Contains(t, l.String(), "and no reply came")
+	l.await(t, "and no reply came")
 }
 
 // TestAsyncIsAcceptedOnceItIsOnItsWay: what could not be sent was not accepted.
@@ -219,7 +217,9 @@ func TestAsyncIsAcceptedOnceItIsOnItsWay(t *testing.T) {
 			if c == "Sequence" {
 				v.Workflows[0].Address = url
 			}
-			f.serve(v, quick())
+			o := quick()
+			o.Retry.Patience = 20 * time.Millisecond
+			f.serve(v, o)
 			got := f.async()
 			require.Equal(t, http.StatusServiceUnavailable, got.status)
 			require.Contains(t, got.body, "cannot be reached")

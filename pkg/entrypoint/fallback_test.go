@@ -296,7 +296,7 @@ func TestAStopWaitsForForwardedRequests(t *testing.T) {
 		text, err := f.call(ctx, "hi")
 		require.NoError(c, err)
 		require.Equal(c, "hi>published", text)
-	}, 20*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	require.Contains(t, f.metrics(), `krt_traffic_fallbacks_total{canary="v2"}`, "what was counted last can still be read")
 	f.stop()
 	end()

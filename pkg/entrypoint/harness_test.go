@@ -126,12 +126,13 @@ type fixture struct {
 	done      chan error
 }
 
-// quick are options that make failures come soon.
+// quick are options that make failures come soon. A Sequence has as long as the request: a test whose patience
+// with it is to end says so.
 func quick() entrypoint.Options {
 	return entrypoint.Options{
 		Timeout:         20 * time.Second,
 		ConnectionGrace: 20 * time.Second,
-		Retry:           entrypoint.Retry{Count: 3, Delay: time.Millisecond, Patience: 20 * time.Millisecond},
+		Retry:           entrypoint.Retry{Count: 3, Delay: time.Millisecond, Patience: 20 * time.Second},
 		Logger:          slog.New(slog.DiscardHandler),
 	}
 }
@@ -216,6 +217,24 @@ func (f *fixture) textOf(data []byte) string {
 	require.NoError(f.t, proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, m))
 	return m.Get(m.Descriptor().Fields().ByName("text")).String()
 }
+
+// inTime calls do with a time, and with twice the last one until do reports that the time was enough for what
+// must have come before it ends: how much that is depends on the machine.
+func inTime(t *testing.T, first time.Duration, do func(time.Duration) (enough bool)) {
+	t.Helper()
+	for patience := first; !do(patience); patience *= 2 {
+		require.Less(t, patience, time.Minute)
+	}
+}
+
+// promised is a context of clients that calls say to end at an instant, but that ends only as its parent does.
+type promised struct {
+	context.Context
+	until time.Time
+}
+
+// Deadline implements [context.Context].
+func (p promised) Deadline() (time.Time, bool) { return p.until, true }
 
 // call calls the rpc and returns the response's text.
 func (f *fixture) call(ctx context.Context, text string) (string, error) {

@@ -32,7 +32,7 @@ func (f *fixture) awaits(line string) {
 	f.t.Helper()
 	require.EventuallyWithT(f.t, func(c *assert.CollectT) {
 		require.Contains(c, f.metrics(), line+"\n")
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // copied is a canary whose node keeps the events that it gets, and responds as h.
@@ -96,7 +96,7 @@ func (f *fixture) differences(n int) []inspection.Difference {
 		found, err = client.Differences(f.t.Context(), "v2")
 		require.NoError(c, err)
 		require.Len(c, found, n)
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	return found
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
@@ -23,6 +24,7 @@ import (
 type records struct {
 	mu  sync.Mutex
 	all []*record.Record
+	n   atomic.Int32
 }
 
 // Observe implements record.Observer.
@@ -30,6 +32,7 @@ func (r *records) Observe(one *record.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, one.Clone())
+	r.n.Add(1)
 }
 
 // observed are options with an observer.
@@ -39,13 +42,16 @@ func observed() (entrypoint.Options, *records) {
 	return o, r
 }
 
-// take returns what has been observed, which must be n records.
-func (r *records) take(t *testing.T, n int) []*record.Record {
+// take returns what has been observed, once it is n records: a request may be over before it is observed.
+func (r *records) take(t *testing.T, n int) (all []*record.Record) {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	require.Len(t, r.all, n)
-	return r.all
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		require.Len(c, r.all, n)
+		all = r.all
+	}, time.Minute, time.Millisecond)
+	return all
 }
 
 // ran is what a test's node reports.
@@ -83,7 +89,8 @@ func TestARecordIsWhatBecameOfARequest(t *testing.T) {
 	before := time.Now()
 	_, err := f.call(metadata.AppendToOutgoingContext(t.Context(), "traceparent", parent), "hello")
 	require.NoError(t, err)
-	r := seen.take(t, 1)[0] // observed before the client has the end of the call
+	require.EqualValues(t, 1, seen.n.Load(), "observed before the client has the end of the call")
+	r := seen.take(t, 1)[0]
 	require.Len(t, r.ID, 32)
 	require.Equal(t, []string{"v1", "flow", "test.Entrypoint/Call", "grpc"}, []string{r.Version, r.Workflow, r.Method, string(r.Protocol)})
 	require.Equal(t, []any{code.Code_OK, "", "", "", record.Early("")}, []any{r.Code, r.Reason, r.Node, r.Error, r.Early})
@@ -306,17 +313,24 @@ func TestStepsOfOthersAreNotBelieved(t *testing.T) {
 func TestADeadlineInventsNoSteps(t *testing.T) {
 	f := newFixture(t)
 	o, seen := observed()
+	var reached atomic.Bool
 	second := func(ctx context.Context, _ *event.Event) (int, *event.Event) {
+		reached.Store(true)
 		<-ctx.Done()
 		return http.StatusAccepted, nil
 	}
 	f.serve(f.version(node(t, "a", reporting("a", f.says("a", false))), node(t, "b", second)), o)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // how late the call gets here must be little of it
-	defer cancel()
-	_, err := f.call(ctx, "x")
-	require.Error(t, err)
+	calls := 0
+	inTime(t, 2*time.Second, func(patience time.Duration) bool {
+		calls++
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		_, err := f.call(ctx, "x")
+		require.Error(t, err)
+		return reached.Load()
+	})
 	f.awaitIdle()
-	r := seen.take(t, 1)[0]
+	r := seen.take(t, calls)[calls-1]
 	require.Equal(t, "a ok", stepsOf(r))
 	require.Equal(t, []string{"DEADLINE_EXCEEDED", "b"}, []string{r.Code.String(), r.Node})
 }
@@ -359,7 +373,6 @@ func TestRefusalsAndAsynchronousRequestsAreObserved(t *testing.T) {
 		[]any{refused.Code, refused.Reason, refused.Workflow, refused.Protocol})
 	close(proceed)
 	f.awaitIdle()
-	require.Eventually(t, func() bool { seen.mu.Lock(); defer seen.mu.Unlock(); return len(seen.all) == 2 }, time.Minute, time.Millisecond)
 	r := seen.take(t, 2)[1]
 	require.Equal(t, []any{true, "42", record.CloudEvent, "a ok", code.Code_OK}, []any{r.Async, r.Causation, r.Protocol, stepsOf(r), r.Code})
 }

@@ -195,6 +195,6 @@ func TestTheReplyPortIsProbed(t *testing.T) {
 			require.NoError(c, err)
 			defer res.Body.Close()
 			require.Equal(c, http.StatusOK, res.StatusCode)
-		}, 10*time.Second, time.Millisecond)
+		}, time.Minute, time.Millisecond)
 	}
 }

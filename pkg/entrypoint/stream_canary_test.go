@@ -257,7 +257,7 @@ func TestTheFirstMessageOfTheCanaryComesAtOnce(t *testing.T) {
 
 // begin sends one of streamClients, and returns the body of its response.
 func (f *fixture) begin(c []string) io.Reader {
-	ctx, cancel := context.WithTimeout(f.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	f.t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, c[0], f.web+c[1], strings.NewReader(c[2]))
 	require.NoError(f.t, err)

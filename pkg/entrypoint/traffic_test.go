@@ -146,7 +146,7 @@ func TestAnAsynchronousEventIsForwarded(t *testing.T) {
 	require.Equal(t, "respond-async", got.header.Get("Preference-Applied"))
 	require.Eventually(t, func() bool {
 		return strings.Contains(to.metrics(), `krt_requests_total{code="OK",workflow="flow"} 1`)
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 func TestMetadataPassesBothWays(t *testing.T) {
@@ -158,8 +158,9 @@ func TestMetadataPassesBothWays(t *testing.T) {
 	})
 	f := published(t, to.gives(100), quick())
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	begin := time.Now()
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "traceparent", parent, "krt-trace", "1", "krt-inspect", "1", "token-bin", "\x00\xff")
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // without it, it would be 20 s
 	defer cancel()
 	var header, trailer metadata.MD
 	in, out := f.message("test.Request"), f.message("test.Reply")
@@ -167,7 +168,7 @@ func TestMetadataPassesBothWays(t *testing.T) {
 		grpc.UseCompressor(gzip.Name)))
 	came := <-seen
 	require.Equal(t, parent, came.Trace.Parent)
-	require.WithinDuration(t, time.Now().Add(5*time.Second), came.Deadline, 4*time.Second)
+	require.WithinRange(t, came.Deadline, begin, begin.Add(18*time.Second))
 	require.Equal(t, []string{came.CorrelationID}, header["krt-correlation-id"])
 	require.Equal(t, []string{came.CorrelationID}, trailer["krt-correlation-id"])
 	require.Len(t, trailer["krt-steps"], 1)

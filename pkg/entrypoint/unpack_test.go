@@ -144,7 +144,7 @@ func TestBodiesWithoutTheirEndKeepNoTurn(t *testing.T) {
 	}
 	all := int64(runtime.GOMAXPROCS(0) * len(message))
 	require.Eventually(t, func() bool { return f.held() >= all }, time.Minute, time.Millisecond, "all but the end has been read")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // the others have 60 s
+	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second) // the others have 60 s
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.web+"/test.Entrypoint/Call",
 		strings.NewReader(`{"text":"`+strings.Repeat("x", 2*64<<10)+`"}`))

@@ -335,7 +335,7 @@ func TestHealthAndDescribe(t *testing.T) {
 			require.NoError(c, err)
 			require.Equal(c, grpc_health_v1.HealthCheckResponse_SERVING, got.GetStatus())
 		}
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	out := &structpb.Struct{}
 	require.NoError(t, f.conn.Invoke(t.Context(), describe.Path, &emptypb.Empty{}, out))
 	require.Equal(t, map[string]any{
