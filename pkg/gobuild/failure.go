@@ -39,8 +39,15 @@ func Failed(node string, t Target, output []string) *Error {
 		e.Output = append(e.Output, fromHere(t.Folder, files[0]+": it imports \"C\" and is left out, because nodes are built without cgo: "+
 			"build the program yourself and name it as the node's src"))
 	}
+	if above := t.above(); above != "" && slices.ContainsFunc(e.Output, notFound.MatchString) {
+		e.Output = append(e.Output, fmt.Sprintf("%s is above the bundle and not used: a bundle builds with a go.mod of its own, or with none; "+
+			"make one in the bundle (go mod init), and copy or require there what the node imports", near(above)))
+	}
 	return e
 }
+
+// notFound matches how the go command names a package that it does not find.
+var notFound = regexp.MustCompile(`package \S+ is not in std|module provid(es|ing) package `)
 
 var tooOld = regexp.MustCompile(`^go: (.*?) requires go >= (\S+) \(running go (\S+?); GOTOOLCHAIN=local\)$`)
 
@@ -91,10 +98,15 @@ func fromHere(folder, line string) string {
 	if path += ".go"; !filepath.IsAbs(path) {
 		path = filepath.Join(folder, path)
 	}
+	return indent + near(path) + ":" + rest
+}
+
+// near is path, from the current folder if it is below it.
+func near(path string) string {
 	if here, err := os.Getwd(); err == nil {
-		if near, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(near, "..") {
-			path = near
+		if below, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(below, "..") {
+			return below
 		}
 	}
-	return indent + path + ":" + rest
+	return path
 }

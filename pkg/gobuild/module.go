@@ -40,7 +40,7 @@ func TestFlags(ctx context.Context, t Target, scratch string) ([]string, error) 
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a go.mod: %w", err)
 	}
-	m := findModule(t.Folder)
+	m := t.module()
 	m.inPlace = true
 	shown := map[string]string{}
 	err = t.overlay(ctx, m, sdks, made, shown)
@@ -61,7 +61,7 @@ func TestFlags(ctx context.Context, t Target, scratch string) ([]string, error) 
 // many packages. Their files are made in scratch itself, which is to be the package's
 // alone. What is built depends on no folder's name.
 func BuildFlags(ctx context.Context, sdks []SDK, t Target, scratch string) ([]string, error) {
-	m, shown := findModule(t.Folder), map[string]string{}
+	m, shown := t.module(), map[string]string{}
 	if err := t.overlay(ctx, m, sdks, scratch, shown); err != nil {
 		return nil, err
 	}
@@ -74,19 +74,6 @@ type module struct {
 	none bool   // there is no go.mod
 	// inPlace: the SDKs are used in the folders they are in, not shown by an overlay.
 	inPlace bool
-}
-
-// findModule returns the module of the package in folder, as the go command
-// would: that of the nearest go.mod in folder or above.
-func findModule(folder string) module {
-	for dir := folder; ; dir = filepath.Dir(dir) {
-		if info, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil && info.Mode().IsRegular() {
-			return module{root: dir}
-		}
-		if dir == filepath.Dir(dir) {
-			return module{root: folder, none: true}
-		}
-	}
 }
 
 // prepare writes into folder a go.mod and go.sum like the module's own in which

@@ -3,7 +3,9 @@
 package gobuild
 
 import (
+	"cmp"
 	"errors"
+	"os"
 	"path/filepath"
 
 	"krt.dev/kn-krt/pkg/krt"
@@ -19,9 +21,12 @@ type Target struct {
 	// Pattern is what it builds: "." or an import path.
 	Pattern string
 	// Bundle is the absolute path of the bundle's folder, of whose protos the code may need
-	// what it does not bring; "" for none.
+	// what it does not bring. "" is for a folder that is all there is of the bundle's Go code.
 	Bundle string
 }
+
+// root is the folder above which nothing is part of the bundle.
+func (t Target) root() string { return cmp.Or(t.Bundle, t.Folder) }
 
 // TargetOf returns what to build for node n of b, and false when it needs no build.
 func TargetOf(b *krt.Bundle, n krt.Node) (Target, bool) {
@@ -36,4 +41,37 @@ func TargetOf(b *krt.Bundle, n krt.Node) (Target, bool) {
 		return Target{Folder: b.Dir, Pattern: n.Image[len(krt.KoPrefix):]}, true
 	}
 	return Target{}, false
+}
+
+// module returns the module of t's package: that of the nearest go.mod in its folder or above, as the go
+// command would, up to the bundle's root. One above it is not the bundle's: it is on this machine alone, and
+// packages of the folders there would become part of what a stranger's bundle builds.
+func (t Target) module() module {
+	for dir := t.Folder; ; dir = filepath.Dir(dir) {
+		if hasModule(dir) {
+			return module{root: dir}
+		}
+		if dir == t.root() || dir == filepath.Dir(dir) {
+			return module{root: t.Folder, none: true}
+		}
+	}
+}
+
+// above returns the go.mod above the bundle in which the go command would build t if the bundle were not
+// there; "" if there is none, or t has one in the bundle.
+func (t Target) above() string {
+	if !t.module().none {
+		return ""
+	}
+	for dir := t.root(); dir != filepath.Dir(dir); {
+		if dir = filepath.Dir(dir); hasModule(dir) {
+			return filepath.Join(dir, "go.mod")
+		}
+	}
+	return ""
+}
+
+func hasModule(folder string) bool {
+	info, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil && info.Mode().IsRegular()
 }

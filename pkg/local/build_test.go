@@ -162,11 +162,48 @@ func TestBuild(t *testing.T) {
 			}
 			before := files(t, root)
 			binaries, err := b.build(context.Background(), map[string]gobuild.Target{
-				"etl": {Folder: filepath.Join(root, c.folder), Pattern: c.pattern},
+				"etl": {Folder: filepath.Join(root, c.folder), Pattern: c.pattern, Bundle: root},
 			})
 			require.NoError(t, err)
 			requireHello(t, binaries["etl"])
 			require.Equal(t, before, files(t, root), "the user's folder is not touched")
+		})
+	}
+}
+
+// A bundle that lies in somebody's repository does not become a part of it: its nodes can import nothing of the
+// packages there, whose names it may guess, and no go.mod there decides what they are built with.
+func TestTheGoModuleAboveABundleIsNotIts(t *testing.T) {
+	imports := strings.Replace(printsHello, "event\"\n", "event\"\nimport \"example.com/repository/private\"\n", 1) + "var _ = private.X\n"
+	for name, c := range map[string]struct {
+		folder, pattern string
+	}{
+		"source":         {"bundle/src/etl", "."},
+		"by import path": {"bundle", "example.com/repository/bundle/src/etl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, _ := newTestBuilder(t)
+			root := t.TempDir()
+			t.Chdir(root)
+			t.Setenv("GOPROXY", "off")
+			write(t, filepath.Join(root, "go.mod"), "module example.com/repository\n\ngo 1.25.0\n")
+			write(t, filepath.Join(root, "private/private.go"), "package private\n\nconst X = 1\n")
+			main := write(t, filepath.Join(root, "bundle/src/etl/main.go"), imports)
+			bundle := filepath.Join(root, "bundle")
+			etl := map[string]gobuild.Target{"etl": {Folder: filepath.Join(root, c.folder), Pattern: c.pattern, Bundle: bundle}}
+			_, err := b.build(t.Context(), etl)
+			require.ErrorContains(t, err, "example.com/repository/")
+			require.ErrorContains(t, err, "\n  go.mod is above the bundle and not used: a bundle builds with a go.mod of its own")
+
+			// What it does not need of the repository is built as anywhere else.
+			write(t, filepath.Join(root, "go.mod"), "module example.com/repository\n\ngo 1.99\n")
+			write(t, main, printsHello)
+			if c.pattern != "." {
+				write(t, filepath.Join(bundle, "go.mod"), "module example.com/repository/bundle\n")
+			}
+			binaries, err := b.build(t.Context(), etl)
+			require.NoError(t, err)
+			requireHello(t, binaries["etl"])
 		})
 	}
 }
