@@ -35,8 +35,13 @@ const (
 type Role string
 
 const (
-	// Node saves and finds, as a version's nodes and entrypoint do.
-	Node Role = "node"
+	// Node saves and finds, as a version's nodes do. It reaches no letters.
+	Node Role = "handler"
+	// Entrypoint saves measurements and keeps letters, as a version's entrypoint does.
+	Entrypoint Role = "entrypoint"
+	// Shared is both, for a version that an older kn-krt has started: one credential is in the
+	// pods of its nodes and of its entrypoint.
+	Shared Role = "node"
 	// Owner also exports, imports and deletes the data of the namespace. Nodes do not have
 	// it, only users who may read Secrets there.
 	Owner Role = "owner"
@@ -46,7 +51,7 @@ const (
 )
 
 // roles are all roles.
-var roles = []Role{Node, Owner, Queue}
+var roles = []Role{Node, Entrypoint, Shared, Owner, Queue}
 
 // Holder is whom a credential is for.
 type Holder struct {

@@ -130,7 +130,7 @@ func (in Input) deployment(c content) *appsv1.Deployment {
 	}
 	container := in.entrypointContainer(grace)
 	if in.saves() {
-		in.mountStore(&d.Spec.Template.Spec, &container)
+		in.mountStore(&d.Spec.Template.Spec, &container, in.storeKeyOfEntrypoint())
 	}
 	if in.Traffic {
 		mountTraffic(version, &d.Spec.Template.Spec, &container)

@@ -88,8 +88,10 @@ func StoreSecretName(version, of string) string { return version + "-store-" + o
 
 // Keys of the Secret [StoreSecretName].
 const (
-	// StoreSecretNode is what nodes and entrypoint show to the store.
+	// StoreSecretNode is what nodes show to the store, and the entrypoint of a version that an older kn-krt has started.
 	StoreSecretNode = "node"
+	// StoreSecretEntrypoint is what the entrypoint shows to the store.
+	StoreSecretEntrypoint = "entrypoint"
 	// StoreSecretOwner is for users who may read the Secret. It is never mounted.
 	StoreSecretOwner = "owner"
 	// StoreSecretCA has the certificates of the setting store-ca.

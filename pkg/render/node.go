@@ -186,7 +186,7 @@ func (in Input) nodePod(n v1alpha1.Node) corev1.PodSpec {
 		container.VolumeMounts = append(container.VolumeMounts,
 			corev1.VolumeMount{Name: configVolume, MountPath: configFolder, ReadOnly: true})
 	}
-	in.mountStore(&pod, &container)
+	in.mountStore(&pod, &container, StoreSecretNode)
 	in.place(n, &pod)
 	pod.Containers = []corev1.Container{container}
 	return pod

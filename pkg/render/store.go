@@ -55,15 +55,15 @@ func (in Input) results() string {
 	return wanted.Retention.Duration.String()
 }
 
-// mountStore mounts the credentials of nodes and entrypoint into a container. Users'
-// credential in the same Secret is left out.
-func (in Input) mountStore(pod *corev1.PodSpec, container *corev1.Container) {
+// mountStore mounts a credential into a container: the one in the Secret's key that is its node's or the
+// entrypoint's. The others in the same Secret are left out.
+func (in Input) mountStore(pod *corev1.PodSpec, container *corev1.Container, key string) {
 	if in.StoreSecret == "" {
 		return
 	}
 	secret := &corev1.SecretVolumeSource{
 		SecretName: in.StoreSecret,
-		Items:      []corev1.KeyToPath{{Key: StoreSecretNode, Path: store.FileCredential}},
+		Items:      []corev1.KeyToPath{{Key: key, Path: store.FileCredential}},
 	}
 	if in.Settings.StoreCA != "" {
 		secret.Items = append(secret.Items, corev1.KeyToPath{Key: StoreSecretCA, Path: store.FileCA})
@@ -71,6 +71,15 @@ func (in Input) mountStore(pod *corev1.PodSpec, container *corev1.Container) {
 	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: storeVolume, VolumeSource: corev1.VolumeSource{Secret: secret}})
 	container.VolumeMounts = append(container.VolumeMounts,
 		corev1.VolumeMount{Name: storeVolume, MountPath: storeFolder, ReadOnly: true})
+}
+
+// storeKeyOfEntrypoint is the key of the entrypoint's credential; it has that of nodes in a version that an
+// older kn-krt has started.
+func (in Input) storeKeyOfEntrypoint() string {
+	if in.Divides() {
+		return StoreSecretEntrypoint
+	}
+	return StoreSecretNode
 }
 
 func storeKeys() []settingKey {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,19 +43,32 @@ func (r *reconciler) planStore(v *v1alpha1.Version, p *plan) error {
 	key, err := r.storeKey.Get()
 	switch {
 	case err == nil:
-		p.with.StoreSecret = render.StoreSecretName(v.Name, storeSecretID(key, p.settings.StoreCA))
+		p.with.StoreSecret = render.StoreSecretName(v.Name, storeSecretID(key, p.settings.StoreCA, divided(p.with)...))
 		return nil
-	case before != nil && before.StoreSecret != "":
+	case sameSecret(before, p.with):
 		p.with.StoreSecret = before.StoreSecret
 		return nil
 	}
 	return fmt.Errorf("the version has no credentials for the store: %w", err)
 }
 
+// sameSecret reports whether a version that was started with before has a Secret for the store whose files are those of with.
+func sameSecret(before *v1alpha1.StartedWith, with v1alpha1.StartedWith) bool {
+	return before != nil && before.StoreSecret != "" && before.Divides() == with.Divides()
+}
+
+// divided are the roles of which the Secret has a credential besides those that it has always had.
+func divided(with v1alpha1.StartedWith) []string {
+	if with.Divides() {
+		return []string{string(credential.Entrypoint)}
+	}
+	return nil
+}
+
 // storeSecretID identifies what a Secret with credentials has: it is never changed, and
-// pods that mount another one replace those before.
-func storeSecretID(key []byte, ca string) string {
-	sum := sha256.Sum256([]byte(credential.KeyID(key) + " " + ca))
+// pods that mount another one replace those before. more is what else it has.
+func storeSecretID(key []byte, ca string, more ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{credential.KeyID(key), ca}, more...), " ")))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -62,7 +76,7 @@ func storeSecretID(key []byte, ca string) string {
 // does not exist.
 func (r *reconciler) createStoreSecret(ctx context.Context, want desired) error {
 	return r.createSecret(ctx, want.version, want.plan.with.StoreSecret, func(key []byte) map[string][]byte {
-		return storeFiles(want.version, key, want.plan.settings.StoreCA)
+		return storeFiles(want, key)
 	})
 }
 
@@ -174,15 +188,18 @@ func owned(v *v1alpha1.Version, secret *corev1.Secret) error {
 }
 
 // storeFiles are the version's credentials for the store, and their users'.
-func storeFiles(v *v1alpha1.Version, key []byte, ca string) map[string][]byte {
-	holder := credential.Holder{Role: credential.Node, Namespace: v.Namespace, Version: v.Name}
-	data := map[string][]byte{render.StoreSecretNode: []byte(credential.New(key, holder))}
-	holder.Role = credential.Owner
-	data[render.StoreSecretOwner] = []byte(credential.New(key, holder))
-	if ca != "" {
-		data[render.StoreSecretCA] = []byte(ca)
+func storeFiles(want desired, key []byte) map[string][]byte {
+	of := func(role credential.Role) []byte {
+		return []byte(credential.New(key, credential.Holder{Role: role, Namespace: want.version.Namespace, Version: want.version.Name}))
 	}
-	return data
+	files := map[string][]byte{render.StoreSecretNode: of(credential.Shared), render.StoreSecretOwner: of(credential.Owner)}
+	if want.plan.with.Divides() {
+		files[render.StoreSecretNode], files[render.StoreSecretEntrypoint] = of(credential.Node), of(credential.Entrypoint)
+	}
+	if ca := want.plan.settings.StoreCA; ca != "" {
+		files[render.StoreSecretCA] = []byte(ca)
+	}
+	return files
 }
 
 // secretMeta is the metadata of a Secret of the version.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"krt.dev/kn-krt/pkg/credential"
@@ -37,19 +38,25 @@ func newAPI(keys *keyring, c Config, m *metrics, backends store.Backends, log *s
 		},
 	})
 	a := &api{keys: keys, limits: newLimiter(c.Limits), metrics: m, routes: http.NewServeMux()}
-	a.routes.Handle("/", server.Handler())
-	a.routes.Handle(data.Path, owners(server.Owned()))
+	const node, entrypoint, shared, owner = credential.Node, credential.Entrypoint, credential.Shared, credential.Owner
+	a.routes.Handle("/", only(server.Handler(), node, shared, owner))
+	a.routes.Handle(wire.PathMeasurements, only(server.Handler(), node, entrypoint, shared, owner))
+	a.routes.Handle(letter.Path, only(server.Handler(), entrypoint, shared, owner))
+	a.routes.Handle(data.Path, only(server.Owned(), owner))
 	return a
 }
 
-// owners serves only those who own a namespace, not its nodes.
-func owners(h http.Handler) http.Handler {
+// only serves those whose credential has one of the roles.
+func only(h http.Handler, roles ...credential.Role) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if of, _ := r.Context().Value(holderKey{}).(credential.Holder); of.Role != credential.Owner {
+		switch of, _ := r.Context().Value(holderKey{}).(credential.Holder); {
+		case slices.Contains(roles, of.Role):
+			h.ServeHTTP(w, r)
+		case of.Role == credential.Entrypoint:
+			refuse(w, &store.Problem{Status: http.StatusForbidden, Text: "the credential of an entrypoint does not allow this"})
+		default:
 			refuse(w, &store.Problem{Status: http.StatusForbidden, Text: "the credential of a node does not allow this"})
-			return
 		}
-		h.ServeHTTP(w, r)
 	})
 }
 

@@ -32,7 +32,7 @@ func (k *keyring) holder(r *http.Request) (credential.Holder, error) {
 	switch {
 	case err != nil:
 		return h, &store.Problem{Status: http.StatusForbidden, Text: err.Error()}
-	case h.Role != credential.Node && h.Role != credential.Owner:
+	case h.Role == credential.Queue:
 		return h, &store.Problem{Status: http.StatusForbidden, Text: "the credential is not one for the store"}
 	}
 	return h, nil

@@ -12,11 +12,57 @@ import (
 	"krt.dev/kn-krt/pkg/credential"
 	"krt.dev/kn-krt/pkg/data"
 	"krt.dev/kn-krt/pkg/letter"
+	wire "krt.dev/kn-krt/pkg/runner/store"
 )
 
 // mail is the client of a version for letters, with the credential of its entrypoint.
 func (r *running) mail(namespace, version string) *letter.Client {
-	return letter.New(&data.Client{Address: r.url, Credential: r.credential(credential.Node, namespace, version), HTTP: http.DefaultClient})
+	return r.mailAs(credential.Entrypoint, namespace, version)
+}
+
+func (r *running) mailAs(role credential.Role, namespace, version string) *letter.Client {
+	return letter.New(&data.Client{Address: r.url, Credential: r.credential(role, namespace, version), HTTP: http.DefaultClient})
+}
+
+// TestNodesReachNoLetters: what a request's client gets is not in the hands of the nodes of other requests. Those of a
+// version that an older kn-krt has started share the entrypoint's credential.
+func TestNodesReachNoLetters(t *testing.T) {
+	r := start(t)
+	node, entrypoint, shared := r.mailAs(credential.Node, "a", "v"), r.mail("a", "v"), r.mailAs(credential.Shared, "a", "v")
+	l := letter.Letter{Kind: letter.Result, ID: "1", Workflow: "flow", Data: []byte("mine")}
+	require.NoError(t, entrypoint.Put(t.Context(), l))
+	refused := func(err error) {
+		t.Helper()
+		var problem *letter.Error
+		require.ErrorAs(t, err, &problem)
+		require.Equal(t, http.StatusForbidden, problem.Status)
+		require.False(t, letter.Temporary(err))
+	}
+	refused(node.Put(t.Context(), letter.Letter{Kind: letter.Result, ID: "1", Workflow: "flow", Data: []byte("forged")}))
+	refused(node.Delete(t.Context(), letter.Result, "v", "1"))
+	_, err := node.Get(t.Context(), letter.Result, "v", "1")
+	refused(err)
+	_, err = node.List(t.Context(), letter.Result, letter.Selection{})
+	refused(err)
+	_, err = node.DeleteAll(t.Context(), letter.Result, letter.Selection{})
+	refused(err)
+	_, err = node.Count(t.Context(), "")
+	refused(err)
+	found, err := entrypoint.Get(t.Context(), letter.Result, "v", "1")
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(found.Data))
+	l.Data = []byte("of before")
+	require.NoError(t, shared.Put(t.Context(), l))
+
+	// And the entrypoint saves what it measures, and reads nothing that nodes have saved.
+	for role, want := range map[credential.Role]int{
+		credential.Entrypoint: http.StatusForbidden, credential.Node: http.StatusOK, credential.Shared: http.StatusOK,
+	} {
+		status, _ := r.send(http.MethodPost, wire.PathCollections+"c/find", r.credential(role, "a", "v"), `{}`)
+		require.Equal(t, want, status, role)
+		status, _ = r.send(http.MethodPost, wire.PathMeasurements, r.credential(role, "a", "v"), `{"name": "m", "fields": {"x": 1}}`)
+		require.Equal(t, http.StatusCreated, status, role)
+	}
 }
 
 // TestLetters: a version has its own letters, an owner those of the namespace, and no other one's.

@@ -150,7 +150,11 @@ func hold(ctx context.Context, n int64) error {
 }
 
 // enter returns a version's limits, and counts one more request.
+// enter returns what a version uses: nodes and entrypoint share it, its owner's requests are counted on their own.
 func (l *limiter) enter(h credential.Holder) *version {
+	if h.Role != credential.Owner {
+		h.Role = credential.Node
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := l.versions[h]

@@ -29,32 +29,31 @@ func (p *place) storeKey() []byte {
 	return secret.Data["current"]
 }
 
-// credentials are those in the Secret that a pod of the version mounts.
-func (p *place) credentials(pod corev1.PodSpec) (name string, node, owner credential.Holder) {
+// credentials are the Secret that a pod of the version mounts, whom the one of it is for that the pod sees, and the owner's.
+func (p *place) credentials(pod corev1.PodSpec) (name string, own, owner credential.Holder) {
 	p.Helper()
+	key := ""
 	for _, v := range pod.Volumes {
 		if v.Name != "krt-store" {
 			continue
 		}
 		name = v.Secret.SecretName
-		require.Equal(p, "node", v.Secret.Items[0].Key)
-		for _, item := range v.Secret.Items {
-			require.NotEqual(p, "owner", item.Key)
-		}
+		require.Len(p, v.Secret.Items, 1)
+		key = v.Secret.Items[0].Key
 	}
 	if name == "" {
-		return "", node, owner
+		return "", own, owner
 	}
 	secret := &corev1.Secret{}
 	p.there(name, secret)
 	keys := credential.NewKeys(p.storeKey())
 	var err error
-	node, err = keys.Check(string(secret.Data["node"]))
+	own, err = keys.Check(string(secret.Data[key]))
 	require.NoError(p, err)
 	owner, err = keys.Check(string(secret.Data["owner"]))
 	require.NoError(p, err)
 	require.Equal(p, "Version", metav1.GetControllerOf(secret).Kind)
-	return name, node, owner
+	return name, own, owner
 }
 
 // podsOf are the pods of the version's node and of its entrypoint.
@@ -82,12 +81,38 @@ func TestCredentialsForTheStore(t *testing.T) {
 	require.Equal(t, v.Status.StartedWith.StoreSecret, name)
 	require.Equal(t, credential.Holder{Role: credential.Node, Namespace: p.namespace, Version: "v"}, node)
 	require.Equal(t, credential.Holder{Role: credential.Owner, Namespace: p.namespace, Version: "v"}, owner)
-	other, _, _ := p.credentials(entrypointPod)
+	other, own, _ := p.credentials(entrypointPod)
 	require.Equal(t, name, other)
+	require.Equal(t, credential.Holder{Role: credential.Entrypoint, Namespace: p.namespace, Version: "v"}, own)
 
 	p.secretIsCreatedAgain(name)
 	p.keyIsChanged(name)
+	p.versionsWithASharedCredentialKeepIt()
 	p.versionsWithoutCredentialsStaySo()
+}
+
+// A kn-krt of before has started the version: its nodes and its entrypoint show the store the same credential, until
+// they are restarted.
+func (p *place) versionsWithASharedCredentialKeepIt() {
+	shared := credential.Holder{Role: credential.Shared, Namespace: p.namespace, Version: "v"}
+	holders := func() (node, entrypoint credential.Holder) {
+		p.Helper()
+		nodePod, entrypointPod := p.podsOf("v")
+		_, node, _ = p.credentials(nodePod)
+		_, entrypoint, _ = p.credentials(entrypointPod)
+		return node, entrypoint
+	}
+	p.patchStatus(p.started("v"), `{"status": {"startedWith": {"level": 1}}}`)
+	require.True(p, p.soon(func() bool {
+		node, entrypoint := holders()
+		return node == shared && entrypoint == shared
+	}))
+	p.started("v")
+	p.restart("v", "shared")
+	require.True(p, p.soon(func() bool {
+		node, entrypoint := holders()
+		return node.Role == credential.Node && entrypoint.Role == credential.Entrypoint
+	}))
 }
 
 func (p *place) secretIsCreatedAgain(name string) {

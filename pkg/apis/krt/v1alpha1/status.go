@@ -76,7 +76,7 @@ type Warm struct {
 }
 
 // Level is that of the versions which this kn-krt starts: see [StartedWith].
-const Level int32 = 1
+const Level int32 = 2
 
 // StartedWith is what the objects of a version are made from in addition to its spec: the cluster's
 // settings and images at the start or the last restart, so that neither a changed setting nor an upgrade
@@ -137,7 +137,8 @@ type Abilities struct {
 	// +optional
 	Attempts bool `json:"attempts,omitempty"`
 	// Level is what else the version's objects have, by the kn-krt that has started it; 0 if that is an older one. From 1 on, a
-	// node is asked every second whether it is ready.
+	// node is asked every second whether it is ready; from 2 on, nodes and entrypoint have credentials of their own for the
+	// store.
 	// +optional
 	Level int32 `json:"level,omitempty"`
 }
@@ -146,6 +147,9 @@ type Abilities struct {
 func Latest() Abilities {
 	return Abilities{Traffic: true, Kept: true, Warm: true, Patient: true, Attempts: true, Level: Level}
 }
+
+// Divides reports whether the credentials for the store are divided: nodes have one, and the entrypoint another one.
+func (a Abilities) Divides() bool { return a.Level >= 2 } //nolint:mnd // see Level
 
 // Address is where a version accepts events (Knative's Addressable).
 type Address struct {
