@@ -81,16 +81,16 @@ func TestReloadOfTheManifest(t *testing.T) {
 	before, err := r.call("Hello", "pid")
 	require.NoError(t, err)
 
-	write(t, manifest, strings.Replace(testManifest, "[hello, world]", "[world, hello]", 1))
+	save(t, manifest, strings.Replace(testManifest, "[hello, world]", "[world, hello]", 1))
 	r.await(t, EventReloaded, 1)
 	r.requireAnswer(t, "Both", "x", "hello world x")
 	r.requireAnswer(t, "Hello", "pid", before)
 
-	write(t, manifest, strings.Replace(testManifest, "[hello, world]", "[hello, word]", 1))
+	save(t, manifest, strings.Replace(testManifest, "[hello, world]", "[hello, word]", 1))
 	r.await(t, EventReloadFailed, 1)
 	r.requireAnswer(t, "Both", "x", "hello world x")
 
-	write(t, manifest, strings.Replace(testManifest, "test-v1", "test-v2", 1))
+	save(t, manifest, strings.Replace(testManifest, "test-v1", "test-v2", 1))
 	reloaded := r.await(t, EventReloaded, 2)
 	require.Equal(t, []string{"hello", "world"}, reloaded[1].Nodes, "their environment is another")
 	r.requireAnswer(t, "Both", "variable KRT_VERSION", "world test-v2")
@@ -101,7 +101,7 @@ func TestReloadOfTheManifestIsTriedAgainWithTheNextSave(t *testing.T) {
 	dir := newBundle(t)
 	r := startRun(t, dir, Options{})
 	writeNode(t, dir, "third", "fails", "")
-	write(t, filepath.Join(dir, "krt.yml"), strings.NewReplacer(
+	save(t, filepath.Join(dir, "krt.yml"), strings.NewReplacer(
 		"workflows:\n", "  - {name: third, image: konstellation/kre-go:1.9.0, src: bin/third}\nworkflows:\n",
 		"[hello, world]", "[hello, third]",
 	).Replace(testManifest))
@@ -115,12 +115,12 @@ func TestReloadOfTheProto(t *testing.T) {
 	dir := newBundle(t)
 	r := startRun(t, dir, Options{})
 	proto := filepath.Join(dir, "public.proto")
-	write(t, proto, strings.Replace(testProto, "service", "servic", 1))
+	save(t, proto, strings.Replace(testProto, "service", "servic", 1))
 	failed := r.await(t, EventReloadFailed, 1)
 	require.ErrorContains(t, failed[0].Error, "public.proto:4:1: syntax error")
 	r.requireAnswer(t, "Hello", "x", "hello x")
 
-	write(t, proto, strings.Replace(testProto, "package test", "package other", 1))
+	save(t, proto, strings.Replace(testProto, "package test", "package other", 1))
 	r.await(t, EventReloaded, 1)
 	_, err := r.call("Hello", "x")
 	require.ErrorContains(t, err, "Unimplemented")
@@ -145,7 +145,9 @@ func TestReloadOfAFolderThatWasGone(t *testing.T) {
 func TestNoReload(t *testing.T) {
 	dir := newBundle(t)
 	r := startRun(t, dir, Options{NoReload: true})
+	w := startWatcher(t, dir)
 	writeNode(t, dir, "hello", "greets", "changed")
+	requireChanges(t, w, "bin/hello") // the run would know it, too
 	require.NoError(t, r.stop())
 	require.Empty(t, r.of(EventReloading))
 }
@@ -176,7 +178,23 @@ func TestNodeThatKeepsExitingFailsTheRunUntilItIsMended(t *testing.T) {
 	}
 }
 
-// Each request is sent several times, and ends the node as often.
+// awaitUp waits until the last that has been said of a node is that it is ready.
+func (r *testRun) awaitUp(t *testing.T, node string) {
+	t.Helper()
+	r.until(t, node, func() (up bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, e := range r.events {
+			if e.Node == node && (e.Type == EventNodeReady || e.Type == EventNodeExited) {
+				up = e.Type == EventNodeReady
+			}
+		}
+		return up
+	})
+}
+
+// Each request is sent several times, and ends the node as often. The next one comes when it is there: starts that
+// are ended before it has been seen ready are failures of its own.
 func TestRequestsThatEndANodeLeaveItToOthers(t *testing.T) {
 	policy := fast()
 	r := startRun(t, newBundle(t), Options{restart: &policy})
@@ -184,6 +202,7 @@ func TestRequestsThatEndANodeLeaveItToOthers(t *testing.T) {
 		_, err := r.call("Hello", "exit")
 		require.ErrorContains(t, err, "Unavailable")
 		require.NotContains(t, err.Error(), "keeps exiting", "it may wait")
+		r.awaitUp(t, "hello")
 	}
 	require.Greater(t, len(r.of(EventNodeExited)), 6)
 	r.requireAnswer(t, "Hello", "x", "hello x")

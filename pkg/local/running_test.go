@@ -58,6 +58,12 @@ func writeNode(t *testing.T, dir, name, kind, greeting string) {
 	require.NoError(t, os.Rename(path+".tmp", path))
 }
 
+// save writes a file of the bundle as an editor does, in one stroke: what is half written might be loaded.
+func save(t *testing.T, path, content string) {
+	t.Helper()
+	require.NoError(t, os.Rename(write(t, path+".tmp", content), path))
+}
+
 // testRun is a version that runs in a test.
 type testRun struct {
 	*recorder
