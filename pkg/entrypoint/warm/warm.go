@@ -147,17 +147,19 @@ func (c *Chain) Begin(now time.Time) {
 // wake sends the request, whose end says that the node is up.
 func (w *Waker) wake(n *node) {
 	defer w.left.Done()
-	defer n.busy.Store(false)
 	begin := time.Now()
 	err := w.client.Wake(w.work, n.url)
-	if w.work.Err() != nil {
+	now, ended := time.Now(), w.work.Err() != nil
+	if err != nil && !ended {
+		n.held.Store(now.Add(upTime).UnixNano())
+	}
+	n.busy.Store(false) // before it is counted: what is counted has ended
+	if ended {
 		return
 	}
-	now := time.Now()
 	if err != nil {
 		w.count.WithLabelValues(n.name, resultFailed).Inc()
 		w.log.Info("a node could not be woken ahead of an event", "node", n.name, "error", err)
-		n.held.Store(now.Add(upTime).UnixNano())
 		return
 	}
 	w.count.WithLabelValues(n.name, resultOK).Inc()
