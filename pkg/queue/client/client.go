@@ -22,10 +22,11 @@ import (
 	"krt.dev/kn-krt/pkg/queue"
 )
 
+// callTime bounds each exchange with the server: one that is restarted is reached again
+// within it, and a step must not wait longer for one that is gone. Tests take longer.
+var callTime = time.Second
+
 const (
-	// callTime bounds each exchange with the server: one that is restarted is reached again
-	// within it, and a step must not wait longer for one that is gone.
-	callTime = time.Second
 	// dialTime bounds a try to connect.
 	dialTime = 2 * time.Second
 	// reconnectTime is the longest pause between two tries to connect.

@@ -26,6 +26,7 @@ func TestLostConnectionEndsWhatWasAsked(t *testing.T) {
 	c := ensured(t, queue.Settings{URL: "nats://" + way.l.Addr().String()})
 	n := 0
 	ask := func(begin func() error) (err error) {
+		eventually(t, func() error { _, err := c.Bytes(t.Context()); return err }) // it has a connection
 		way.on.Store(true)
 		done := make(chan error)
 		go func() { done <- begin() }()
