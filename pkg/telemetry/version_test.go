@@ -74,7 +74,7 @@ func start(t *testing.T, sequence bool) *version {
 		}, w.Steps[0].URL, w.Steps[1].URL)
 	}
 	o := entrypoint.Options{
-		Logger: slog.New(slog.DiscardHandler), Retry: entrypoint.Retry{Count: retries, Delay: time.Millisecond, Patience: time.Second},
+		Logger: slog.New(slog.DiscardHandler), Retry: entrypoint.Retry{Count: retries, Delay: time.Millisecond, Patience: time.Minute},
 		ConnectionGrace: time.Minute,
 	}
 	v.recorder, err = telemetry.FromEnvironment(telemetry.Process{Namespace: "test"}, o.Logger)
