@@ -120,7 +120,7 @@ var only = []struct {
 	{"modernc.org/sqlite", "a backend alone knows its database", []string{"pkg/store/sqlite"}},
 	{"github.com/jackc/pgx", "a backend alone knows its database", []string{"pkg/store/postgres", "test/store"}},
 	{"go.mongodb.org/mongo-driver", "a backend alone knows its database", []string{"pkg/store/mongo", "test/store"}},
-	{"github.com/nats-io/nats.go", "a client of the queue alone knows NATS", []string{"pkg/queue/client", "test/bench/peers"}},
+	{"github.com/nats-io/nats.go", "a client of the queue alone knows NATS", []string{"pkg/queue/client", "test/bench/peers", "test/jetstream"}},
 	{"github.com/nats-io/nats-server", "the queue's program alone is a server of NATS",
 		[]string{"cmd/queue", "pkg/queue/server", "test/bench", "test/jetstream"}},
 	{"go.opentelemetry.io", "pkg/telemetry alone knows OpenTelemetry", []string{"pkg/telemetry", "test"}},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // readyTime is how long a server may take to start on a busy machine.
@@ -91,26 +92,24 @@ func Main() {
 // test's package must call [Main].
 func NewChild(t testing.TB) *Child {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	c := &Child{folder: t.TempDir(), port: l.Addr().(*net.TCPAddr).Port}
-	require.NoError(t, l.Close())
+	c := &Child{folder: t.TempDir(), port: reserve(t)}
 	t.Cleanup(c.Kill)
 	return c
 }
 
-// NewCluster returns n servers that do not run yet, and that make one cluster.
-func NewCluster(t testing.TB, n int) (all []*Child) {
+// reserve returns a port of loopback that the system gives to nobody else until the test ends, also while the server
+// that listens on it is killed. A socket that is bound and does not listen holds it: others may bind it only by its number.
+func reserve(t testing.TB) (port int) {
 	t.Helper()
-	var ports []string
-	for range n {
-		c, other := NewChild(t), NewChild(t)
-		all, ports = append(all, c), append(ports, strconv.Itoa(other.port))
-	}
-	for i, c := range all {
-		c.cluster = strings.Join(append([]string{ports[i]}, ports...), ",")
-	}
-	return all
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = unix.Close(socket) })
+	unix.CloseOnExec(socket)
+	require.NoError(t, unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
+	require.NoError(t, unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	name, err := unix.Getsockname(socket)
+	require.NoError(t, err)
+	return name.(*unix.SockaddrInet4).Port
 }
 
 // join has a server be one of a cluster.

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/entrypoint/durable"
@@ -22,44 +22,14 @@ import (
 	servers "krt.dev/kn-krt/test/jetstream"
 )
 
-// leads returns which of the servers leads the stream, and one that does not.
-func leads(t *testing.T, urls string, all []*servers.Child) (leader, other *servers.Child) {
-	t.Helper()
-	conn, err := nats.Connect(urls)
-	require.NoError(t, err)
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		s, err := js.Stream(t.Context(), queue.Stream("test", "v1"))
-		if err != nil || s.CachedInfo().Cluster == nil {
-			return false
-		}
-		for _, one := range all {
-			if one.Name() == s.CachedInfo().Cluster.Leader {
-				leader = one
-			} else {
-				other = one
-			}
-		}
-		return leader != nil
-	}, patient, 10*time.Millisecond)
-	return leader, other
-}
-
 // With three servers and three replicas of the stream, what was accepted is done while one of them is killed and
 // away: the one that leads the stream, another one, and the next one that leads it. KRT_DURABLE_EVENTS is how many
 // events there are.
 func TestServerOfThreeIsKilled(t *testing.T) {
-	all := servers.NewCluster(t, 3)
-	var urls []string
-	for _, s := range all {
-		s.Start(t)
-		urls = append(urls, s.URL())
-	}
-	v := newVersion(t, all[0].URL())
+	cluster := servers.NewCluster(t, 3)
+	v := newVersion(t, cluster.All[0].URL())
 	v.queue.Replicas = 3
-	v.change = func(o *durable.Options) { o.Queue.URL = strings.Join(urls, ",") }
+	v.change = func(o *durable.Options) { o.Queue.URL = cluster.URL() }
 	for _, n := range v.nodes {
 		n.works(func(_ context.Context, in *event.Event, text string) (int, *event.Event) {
 			time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond)
@@ -84,9 +54,9 @@ func TestServerOfThreeIsKilled(t *testing.T) {
 	require.Eventually(t, func() bool { return send(replicas[0], "first") }, patient, 10*time.Millisecond)
 	begin := time.Now()
 	for round := range 3 {
-		killed, other := leads(t, strings.Join(urls, ","), all)
+		killed := cluster.Whole(t, queue.Stream("test", "v1"), 4)[""]
 		if round == 1 {
-			killed = other
+			killed = cluster.All[(slices.Index(cluster.All, killed)+1)%3]
 		}
 		var sending sync.WaitGroup
 		var next atomic.Int64
@@ -105,7 +75,7 @@ func TestServerOfThreeIsKilled(t *testing.T) {
 		require.Eventually(t, func() bool {
 			status, err := replicas[0].carrier.Status(t.Context())
 			return err == nil && status.Events == 0
-		}, patient, 50*time.Millisecond, "with two servers")
+		}, patient, 50*time.Millisecond, "with two servers: %s", lazy(func() string { return about(cluster, replicas[0]) }))
 		killed.Start(t)
 	}
 	repeated := 0
@@ -116,4 +86,14 @@ func TestServerOfThreeIsKilled(t *testing.T) {
 	require.Zero(t, v.letters.count(letter.Dead))
 	t.Logf("%d events accepted within %s, %d tries refused: lost 0, %d of %d steps repeated",
 		len(accepted), time.Since(begin).Round(time.Second), refused, repeated, 3*len(accepted))
+}
+
+// about is what is known of a cluster and a replica that do not do what they should.
+func about(c *servers.Cluster, r *replica) string {
+	var b strings.Builder
+	status, err := r.carrier.Status(context.Background())
+	_, lacks := c.Members(queue.Stream("test", "v1"), 4)
+	fmt.Fprintf(&b, "%+v, %v; %s\n", status, err, lacks)
+	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+	return b.String()
 }
