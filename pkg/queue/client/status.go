@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// maxConsumers bounds the consumers of a stream that are read.
-	maxConsumers = 10_000
 	// dropTime bounds the removal of events: of many, it takes a server more than a moment.
 	dropTime = 30 * time.Second
 )
@@ -48,7 +46,7 @@ func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) 
 	}
 	status := statusOf(stream.CachedInfo())
 	status.MaxBytes = c.settings.MaxBytes
-	all, err := consumers(ctx, stream)
+	all, err := c.infos(ctx, stream)
 	if err != nil {
 		return status, err
 	}
@@ -155,17 +153,17 @@ func (c *Client) Streams(ctx context.Context) (all []queue.Status, err error) {
 // Find reports on a version's stream, without its steps; nil: there is none. What its consumers have left is
 // what counts: the stream may also have events that are done (see [Client.Sweep]), and marks.
 func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.Status, error) {
-	ctx, cancel := c.call(ctx)
-	defer cancel()
-	s, err := c.js.Stream(ctx, queue.Stream(namespace, version))
+	bounded, cancel := c.call(ctx)
+	s, err := c.js.Stream(bounded, queue.Stream(namespace, version))
+	cancel()
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the stream of version %q at %s: %w", version, c.URL(), ended(ctx, err))
+		return nil, fmt.Errorf("cannot read the stream of version %q at %s: %w", version, c.URL(), ended(bounded, err))
 	}
 	status := statusOf(s.CachedInfo())
-	all, err := consumers(ctx, s)
+	all, err := c.infos(ctx, s)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,26 @@ func (c *Client) stream() jetstream.StreamConfig {
 	}
 }
 
+// ensureConsumer makes the consumer of a step, or changes what of it is set otherwise. One that is as it should be is only
+// read: servers of a cluster would agree on each change, and write it, also while the consumer is not led by any of them.
+func (c *Client) ensureConsumer(ctx context.Context, s queue.Step) error {
+	bounded, cancel := c.call(ctx)
+	defer cancel()
+	want := c.consumer(s)
+	found, err := c.js.Consumer(bounded, c.settings.Stream, want.Durable)
+	if err == nil {
+		has := found.CachedInfo().Config
+		if has.FilterSubject == want.FilterSubject && has.AckPolicy == want.AckPolicy && has.AckWait == want.AckWait &&
+			has.MaxDeliver == want.MaxDeliver && has.MaxAckPending == want.MaxAckPending && has.MaxWaiting == want.MaxWaiting {
+			return nil
+		}
+	}
+	if err == nil || errors.Is(err, jetstream.ErrConsumerNotFound) {
+		_, err = c.js.CreateOrUpdateConsumer(bounded, c.settings.Stream, want)
+	}
+	return led(ended(bounded, err))
+}
+
 // consumer is the configuration of a step's consumer. Nothing bounds how often an event is
 // delivered: it would stay in the stream, and nobody would get it.
 func (c *Client) consumer(s queue.Step) jetstream.ConsumerConfig {
@@ -56,11 +76,8 @@ func (c *Client) Ensure(ctx context.Context) error {
 		return fmt.Errorf("cannot set the stream %s up: %w", c.settings.Stream, published(err))
 	}
 	for _, s := range c.options.Steps {
-		bounded, cancel := c.call(ctx)
-		_, err := c.js.CreateOrUpdateConsumer(bounded, c.settings.Stream, c.consumer(s))
-		cancel()
-		if err != nil {
-			return fmt.Errorf("cannot set the consumer %s up: %w", s.Consumer(), ended(bounded, err))
+		if err := c.ensureConsumer(ctx, s); err != nil {
+			return fmt.Errorf("cannot set the consumer %s up: %w", s.Consumer(), err)
 		}
 	}
 	c.ensured = time.Now()

@@ -21,7 +21,7 @@ func (c *Client) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}
-	all, err := consumers(ctx, stream)
+	all, err := c.infos(ctx, stream)
 	if err != nil {
 		return err
 	}
@@ -90,18 +90,4 @@ func (c *Client) sweep(ctx context.Context, stream jetstream.Stream, of *jetstre
 		return fmt.Errorf("cannot remove events that are done: %w", cmp.Or(missing(err), err))
 	}
 	return nil
-}
-
-// consumers returns those of a stream that are of steps.
-func consumers(ctx context.Context, stream jetstream.Stream) (all []*jetstream.ConsumerInfo, err error) {
-	list := stream.ListConsumers(ctx)
-	for info := range list.Info() {
-		if _, named := queue.ParseConsumer(info.Name); named && len(all) < maxConsumers {
-			all = append(all, info)
-		}
-	}
-	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("cannot list the consumers of the stream %s: %w", stream.CachedInfo().Config.Name, cmp.Or(missing(err), err))
-	}
-	return all, nil
 }
