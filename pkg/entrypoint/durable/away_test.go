@@ -71,8 +71,7 @@ func TestRetryAfterWhileTheQueueIsAway(t *testing.T) {
 	}
 	r := v.serve()
 	v.nodes[1].works(func(context.Context, *event.Event, string) (int, *event.Event) { return http.StatusBadRequest, nil })
-	id := r.accepted("x") + "/1"
-	v.letters.await(t, letter.Dead, id)
+	id := r.givenUp(1).ID
 	r.empty()
 	r.way.cut()
 	for _, to := range []string{r.web + "/workflows/flow", r.inspect + "/letters/dead/" + id + "/replay"} {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -322,6 +323,24 @@ func (r *replica) metrics() string {
 	text, err := io.ReadAll(res.Body)
 	require.NoError(r.version.t, err)
 	return string(text)
+}
+
+// shows waits until the replica's metrics have all lines, or what lines begin with.
+func (r *replica) shows(lines ...string) {
+	r.version.t.Helper()
+	var text string
+	require.Eventually(r.version.t, func() bool {
+		text = r.metrics()
+		return !slices.ContainsFunc(lines, func(line string) bool { return !strings.Contains(text, line) })
+	}, patient, 5*time.Millisecond, "%s", lazy(func() string { return strings.Join(lines, "\n") + "\n\n" + text }))
+}
+
+// succeeds waits until try does: what is asked of the queue may take longer than one try of it, on a busy machine.
+func (v *version) succeeds(try func() error) {
+	v.t.Helper()
+	var err error
+	require.Eventually(v.t, func() bool { err = try(); return err == nil }, patient, 5*time.Millisecond, "%s",
+		lazy(func() string { return fmt.Sprint(err) }))
 }
 
 // empty waits until nothing is in the queue any more.

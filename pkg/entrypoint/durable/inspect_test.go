@@ -2,6 +2,7 @@ package durable_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -46,6 +47,17 @@ func (r *replica) awaitReport(want map[string][4]int64) *port.Report {
 	return last
 }
 
+// drops drops what waits for the steps, and returns how many events it has dropped.
+func (r *replica) drops(workflow, node string) int64 {
+	r.version.t.Helper()
+	var dropped port.Dropped
+	r.version.succeeds(func() (err error) {
+		dropped, err = r.port().Drop(context.Background(), workflow, node)
+		return err
+	})
+	return dropped.Events
+}
+
 // Whoever reaches the inspection port sees what waits for each step, and can drop it.
 func TestQueueIsShownAndDropped(t *testing.T) {
 	v := start(t)
@@ -81,8 +93,7 @@ func TestQueueIsShownAndDropped(t *testing.T) {
 	}
 
 	v.letters.setAway(true)
-	report, err := r.port().Report(t.Context())
-	require.NoError(t, err)
+	v.succeeds(func() (err error) { report, err = r.port().Report(t.Context()); return err })
 	require.Contains(t, report.Problem, "dead letters cannot be counted: the store is away")
 	v.letters.setAway(false)
 
@@ -91,17 +102,15 @@ func TestQueueIsShownAndDropped(t *testing.T) {
 		{"other", "", `the queue has no workflow "other"`},
 		{"other", "b", `the queue has no step of a node "b" in a workflow "other"`},
 	} {
-		_, err := r.port().Drop(t.Context(), one.workflow, one.node)
 		var refused *inspection.StatusError
-		require.ErrorAs(t, err, &refused)
-		require.Equal(t, []any{http.StatusNotFound, one.text}, []any{refused.Code, refused.Text})
+		require.Eventually(t, func() bool {
+			_, err := r.port().Drop(t.Context(), one.workflow, one.node)
+			return errors.As(err, &refused) && refused.Code == http.StatusNotFound
+		}, patient, 5*time.Millisecond)
+		require.Equal(t, one.text, refused.Text)
 	}
-	dropped, err := r.port().Drop(t.Context(), "flow", "a")
-	require.NoError(t, err)
-	require.Zero(t, dropped.Events)
-	dropped, err = r.port().Drop(t.Context(), "", "b")
-	require.NoError(t, err)
-	require.EqualValues(t, 3, dropped.Events, "the one in work, too")
+	require.Zero(t, r.drops("flow", "a"))
+	require.EqualValues(t, 3, r.drops("", "b"), "the one in work, too")
 
 	// What a node works on goes on.
 	close(end)
@@ -130,12 +139,9 @@ func TestDropLeavesLetters(t *testing.T) {
 		return n
 	}
 	require.Eventually(t, func() bool { return waits() == 1 }, patient, 5*time.Millisecond)
-	_, err := r.port().Drop(t.Context(), "", "")
-	require.NoError(t, err)
-	require.EqualValues(t, 1, waits())
-	dropped, err := r.port().Drop(t.Context(), "flow", queue.Postbox)
-	require.NoError(t, err)
-	require.EqualValues(t, 1, dropped.Events, "it was named")
+	r.drops("", "")
+	require.Eventually(t, func() bool { return waits() == 1 }, patient, 5*time.Millisecond, "it stays")
+	require.EqualValues(t, 1, r.drops("flow", queue.Postbox), "it was named")
 	require.Nil(t, v.letters.find(letter.Result, id))
 }
 

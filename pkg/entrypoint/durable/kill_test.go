@@ -169,7 +169,8 @@ func TestKills(t *testing.T) {
 		}
 		return n
 	}
-	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), sent)
+	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "of %d are lost: %s", sent,
+		lazy(func() string { return strconv.Itoa(lost()) }))
 	k.replicas[0].empty()
 	for id, text := range accepted {
 		if l := k.letters.find(letter.Result, id); l.Status == nil {
@@ -222,7 +223,8 @@ func TestKillsBehindEarlyReplies(t *testing.T) {
 		}
 		return n
 	}
-	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "%d of %d are lost", lost(), sent)
+	require.Eventually(t, func() bool { return lost() == 0 }, patient, 50*time.Millisecond, "of %d are lost: %s", sent,
+		lazy(func() string { return strconv.Itoa(lost()) }))
 	k.replicas[0].empty()
 	t.Logf("%d early replies, 3 steps: lost 0, %d repeated steps, %d dead letters, %d calls failed, done in %s; ended at once: %v",
 		sent, k.repeats(promised), k.letters.count(letter.Dead), failed, time.Since(begin).Round(time.Millisecond), k.kills)

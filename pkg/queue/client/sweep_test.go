@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -39,27 +40,31 @@ func TestSweep(t *testing.T) {
 	})
 	for _, id := range []string{"1", "2", "3"} {
 		for _, s := range []queue.Step{first, second} {
-			require.NoError(t, c.Publish(t.Context(), client.Message{Step: s, ID: id + s.Node, Header: http.Header{}}))
+			publish(t, c, client.Message{Step: s, ID: id + s.Node, Header: http.Header{}})
 		}
 	}
 	var got []*client.Received
-	require.NoError(t, c.Fetch(t.Context(), first, 3, 1<<20, func(r *client.Received) { got = append(got, r) }))
-	require.Len(t, got, 3)
-	require.NoError(t, got[0].Ack(t.Context()))
-	require.NoError(t, got[2].Ack(t.Context()), "done, but one before it is not")
+	eventually(t, func() error {
+		err := c.Fetch(t.Context(), first, 3-len(got), 1<<20, func(r *client.Received) { got = append(got, r) })
+		if err == nil && len(got) < 3 {
+			err = fmt.Errorf("%d have come", len(got))
+		}
+		return err
+	})
+	eventually(t, func() error { return got[0].Ack(t.Context()) })
+	eventually(t, func() error { return got[2].Ack(t.Context()) }) // done, but one before it is not
 	messages := func() uint64 {
 		info, err := stream.Info(t.Context())
 		require.NoError(t, err)
 		return info.State.Msgs
 	}
 	require.EqualValues(t, 7, messages())
-	require.NoError(t, c.Sweep(t.Context()))
+	eventually(t, func() error { return c.Sweep(t.Context()) })
 	require.EqualValues(t, 6, messages())
-	require.NoError(t, got[1].Ack(t.Context()))
-	require.NoError(t, c.Sweep(t.Context()))
+	eventually(t, func() error { return got[1].Ack(t.Context()) })
+	eventually(t, func() error { return c.Sweep(t.Context()) })
 	require.EqualValues(t, 4, messages())
-	status, err := c.Status(t.Context(), true)
-	require.NoError(t, err)
+	status := statusOf(t, c)
 	require.EqualValues(t, 4, status.Events)
 	require.Equal(t, []int64{1, 3}, []int64{status.Steps[0].Waiting, status.Steps[1].Waiting})
 }
@@ -70,34 +75,36 @@ func TestMarks(t *testing.T) {
 	const id = "0123456789abcdef0123456789abcdef"
 	known := func(workflow string) string {
 		t.Helper()
-		header, err := c.Marked(t.Context(), workflow, id)
-		require.NoError(t, err)
+		var header http.Header
+		eventually(t, func() (err error) { header, err = c.Marked(t.Context(), workflow, id); return err })
 		return header.Get("Krt-Until")
+	}
+	mark := func(workflow, until string, keep time.Duration) {
+		t.Helper()
+		eventually(t, func() error { return c.Mark(t.Context(), workflow, id, http.Header{"Krt-Until": {until}}, keep) })
 	}
 	require.Empty(t, known(first.Workflow))
 	for _, until := range []string{"1", "2"} {
-		require.NoError(t, c.Mark(t.Context(), first.Workflow, id, http.Header{"Krt-Until": {until}}, time.Minute))
+		mark(first.Workflow, until, time.Hour)
 	}
-	require.NoError(t, c.Mark(t.Context(), "other", id, http.Header{"Krt-Until": {"3"}}, time.Minute))
+	mark("other", "3", time.Hour)
 	require.Equal(t, []string{"2", "3"}, []string{known(first.Workflow), known("other")})
-	status, err := c.Status(t.Context(), true)
-	require.NoError(t, err)
-	require.Zero(t, status.Events)
-	require.NoError(t, c.Unmark(t.Context(), first.Workflow, id))
+	require.Zero(t, statusOf(t, c).Events)
+	eventually(t, func() error { return c.Unmark(t.Context(), first.Workflow, id) })
 	require.Equal(t, []string{"", "3"}, []string{known(first.Workflow), known("other")})
-	_, err = c.Drop(t.Context(), queue.Step{Workflow: "other"})
-	require.NoError(t, err)
+	eventually(t, func() error { _, err := c.Drop(t.Context(), queue.Step{Workflow: "other"}); return err })
 	require.Empty(t, known("other"))
 
-	require.NoError(t, c.Mark(t.Context(), first.Workflow, id, http.Header{"Krt-Until": {"1"}}, time.Minute))
-	require.NoError(t, c.Mark(t.Context(), "other", id, http.Header{"Krt-Until": {"3"}}, time.Minute))
-	require.NoError(t, c.Publish(t.Context(), client.Message{Step: second, ID: "1", Header: http.Header{}}))
-	require.NoError(t, c.Sweep(t.Context()))
+	mark(first.Workflow, "1", time.Hour)
+	mark("other", "3", time.Hour)
+	publish(t, c, client.Message{Step: second, ID: "1", Header: http.Header{}})
+	eventually(t, func() error { return c.Sweep(t.Context()) })
 	require.Equal(t, []string{"1", "3"}, []string{known(first.Workflow), known("other")}, "an event waits, which may be theirs")
-	require.NoError(t, c.Fetch(t.Context(), second, 1, 1<<20, func(r *client.Received) { require.NoError(t, r.Ack(t.Context())) }))
-	require.NoError(t, c.Sweep(t.Context()))
+	last := fetchOne(t, c, second)
+	eventually(t, func() error { return last.Ack(t.Context()) })
+	eventually(t, func() error { return c.Sweep(t.Context()) })
 	require.Equal(t, []string{"", ""}, []string{known(first.Workflow), known("other")}, "they are of nothing")
 
-	require.NoError(t, c.Mark(t.Context(), first.Workflow, id, http.Header{"Krt-Until": {"1"}}, time.Second))
+	mark(first.Workflow, "1", time.Second)
 	require.Eventually(t, func() bool { return known(first.Workflow) == "" }, patient, 10*time.Millisecond, "it goes by itself")
 }
