@@ -149,17 +149,31 @@ func (c content) hash() string {
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
+// name is that of the ConfigMap. A pod that is replaced, or whose container starts again, must find what it was made
+// for, also while those that are to follow it do not start: nothing in a ConfigMap ever changes, and another content is
+// in another one. In versions that an older kn-krt has started there is one, which is changed.
+func (c content) name(in Input) string {
+	if !in.ownContent() {
+		return EntrypointName(in.Version.Name)
+	}
+	return ContentName(in.Version.Name, c.hash())
+}
+
+func (in Input) ownContent() bool { return in.Level > 2 }
+
 func (c content) configMap(in Input) *corev1.ConfigMap {
-	version := in.Version.Name
-	m := &corev1.ConfigMap{ObjectMeta: in.meta(EntrypointName(version), labels(version, entrypointContainer)), Data: c.data,
+	m := &corev1.ConfigMap{ObjectMeta: in.meta(c.name(in), labels(in.Version.Name, entrypointContainer)), Data: c.data,
 		BinaryData: c.binary}
+	if in.ownContent() {
+		m.Immutable = new(true)
+	}
 	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
 	return m
 }
 
 func (c content) volume(in Input) *corev1.ConfigMapVolumeSource {
 	return &corev1.ConfigMapVolumeSource{
-		LocalObjectReference: corev1.LocalObjectReference{Name: EntrypointName(in.Version.Name)},
+		LocalObjectReference: corev1.LocalObjectReference{Name: c.name(in)},
 		Items:                c.items,
 	}
 }

@@ -66,10 +66,16 @@ func ServiceURL(service, namespace, domain string) string {
 // called (KRT V1). [ActiveEntrypointName] is that of the published one.
 func EntrypointServiceName(version string) string { return version }
 
-// EntrypointName is the name of the entrypoint's Deployment, ConfigMap,
+// EntrypointName is the name of the entrypoint's Deployment,
 // PodDisruptionBudget and NetworkPolicy, and the value of the label
 // version-name of its pods (KRT V1).
 func EntrypointName(version string) string { return version + "-entrypoint" }
+
+// ContentName is the name of the ConfigMap with an entrypoint's configuration and protos: of identifies
+// what it has, [AnnotationContentHash].
+func ContentName(version, of string) string {
+	return EntrypointName(version) + "-" + of[:min(len(of), 10)]
+}
 
 // ReplyName is the name of the internal Service of the entrypoint's reply port.
 func ReplyName(version string) string { return version + "-reply" }

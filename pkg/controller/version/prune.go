@@ -22,34 +22,40 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 )
 
-// prune deletes the stale objects of a version: those that are no longer desired, but of
-// a live version only what is not in use. due is after what time to prune again.
+// prune deletes the stale objects of a version: those that are no longer desired and not in use. due is after
+// what time to prune again.
 func (r *reconciler) prune(ctx context.Context, want desired, have current, keep []client.Object) (due time.Duration, err error) {
 	stale, err := r.applier.Stale(ctx, want.version, keep, r.kinds()...)
-	if want.live && len(stale) > 0 {
-		stale, due = r.unused(ctx, want, have, stale)
+	switch {
+	case len(stale) == 0:
+	case want.live:
+		stale, due = r.unused(ctx, want, have, keep, stale)
+	case !r.left(ctx, want, deploymentOf(keep), have.at):
+		stale = slices.DeleteFunc(stale, func(o client.Object) bool { return !isDeployment(o) })
 	}
 	_, failed := r.applier.Delete(ctx, stale...)
 	return due, errors.Join(err, failed, r.pruneCredentials(ctx, want, have))
 }
 
 // unused returns which stale objects of a live version nothing uses, and after what time
-// more of them are. What the version was started with stays: only another kn-krt does not
-// desire it. What it had before a restart stays until the entrypoint's pods of that time
-// have sent their responses and are gone; its Sequences also until the work that these
-// pods may have left in them is over.
+// more of them are. What the version is made of now stays: only another kn-krt does not
+// desire it. What it had before stays until the entrypoint's pods of that time
+// have sent their responses and are gone, and no more of them can start; its Sequences also until the work
+// that these pods may have left in them is over.
 func (r *reconciler) unused(
-	ctx context.Context, want desired, have current, stale []client.Object,
+	ctx context.Context, want desired, have current, keep, stale []client.Object,
 ) (unused []client.Object, due time.Duration) {
-	with := want.plan.with
-	id := identity(with)
-	stale = slices.DeleteFunc(stale, func(o client.Object) bool { return hasIdentity(o, id) })
-	if len(stale) == 0 || !r.drained(ctx, want, have, id) {
+	present := map[string]bool{}
+	for _, o := range keep {
+		present[basis(o)] = true
+	}
+	stale = slices.DeleteFunc(stale, func(o client.Object) bool { return present[basis(o)] })
+	if len(stale) == 0 || !settledAs(have.deployment, deploymentOf(keep)) || !r.left(ctx, want, have.deployment, have.at) {
 		return nil, 0
 	}
 	left := time.Duration(0)
-	if with.FormerUntil != nil {
-		left = with.FormerUntil.Sub(have.at)
+	if until := want.plan.with.FormerUntil; until != nil {
+		left = until.Sub(have.at)
 	}
 	for _, o := range stale {
 		if _, isSequence := o.(*flowsv1.Sequence); isSequence && left > 0 {
@@ -61,21 +67,39 @@ func (r *reconciler) unused(
 	return unused, due
 }
 
-func hasIdentity(o client.Object, id string) bool {
-	return strings.HasPrefix(o.GetAnnotations()[apply.MadeAnnotation], id)
+// basis is what an object is made of, as [madeOf] has written it, without what is made anew of one node.
+func basis(o client.Object) string {
+	parts := strings.SplitN(o.GetAnnotations()[apply.MadeAnnotation], "-", 3)
+	return strings.Join(parts[:min(len(parts), 2)], "-")
 }
 
-// drained reports whether all pods of the entrypoint are of its Deployment as it is now
-// specified. What cannot be read has not happened.
-func (r *reconciler) drained(ctx context.Context, want desired, have current, id string) bool {
-	d := have.deployment
-	if d == nil || !observe.DeploymentReady(d) || !hasIdentity(d, id) {
-		return false
+// settledAs reports whether a Deployment is as it is desired, and has all of its pods: no ReplicaSet of before
+// makes any.
+func settledAs(d, desired *appsv1.Deployment) bool {
+	return d != nil && desired != nil && observe.DeploymentReady(d) && basis(d) == basis(desired)
+}
+
+func deploymentOf(objects []client.Object) *appsv1.Deployment {
+	for _, o := range objects {
+		if d, ok := o.(*appsv1.Deployment); ok {
+			return d
+		}
 	}
+	return nil
+}
+
+func isDeployment(o client.Object) bool {
+	_, ok := o.(*appsv1.Deployment)
+	return ok
+}
+
+// left reports whether all pods of the entrypoint are gone that are not of d, nil if it has no Deployment: they may have
+// requests, in a version that has been started again while it was stopping too. What cannot be read has not happened.
+func (r *reconciler) left(ctx context.Context, want desired, d *appsv1.Deployment, now time.Time) bool {
 	pods, err := r.pods(ctx, want.version)
 	return err == nil && !slices.ContainsFunc(pods, func(p corev1.Pod) bool {
-		former := p.Annotations[render.AnnotationContentHash] != d.Spec.Template.Annotations[render.AnnotationContentHash]
-		return isEntrypoint(p) && former && !isLost(p, have.at)
+		return isEntrypoint(p) && !isLost(p, now) && (d == nil ||
+			p.Annotations[render.AnnotationContentHash] != d.Spec.Template.Annotations[render.AnnotationContentHash])
 	})
 }
 

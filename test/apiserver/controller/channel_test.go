@@ -47,10 +47,8 @@ func channel(kind string, annotations map[string]string) func(*v1alpha1.Version)
 // workflowOf reads what the entrypoint of a version is told of its workflow.
 func (p *place) workflowOf(name string) program.ConfigWorkflow {
 	p.Helper()
-	content := &corev1.ConfigMap{}
-	require.NoError(p, p.Get(p.Context(), client.ObjectKey{Namespace: p.namespace, Name: name + "-entrypoint"}, content))
 	var config program.Config
-	require.NoError(p, json.Unmarshal([]byte(content.Data["entrypoint.json"]), &config))
+	require.NoError(p, json.Unmarshal([]byte(p.content(name).Data["entrypoint.json"]), &config))
 	require.Len(p, config.Workflows, 1)
 	return config.Workflows[0]
 }

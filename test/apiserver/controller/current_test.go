@@ -96,7 +96,8 @@ func TestWhatRunsStaysAsItWasStarted(t *testing.T) {
 	p.settingsAreTakenOnByARestart()
 	p.settingsThatHoldAtOnce()
 	p.whatKnativeEncryptsIsNotCalledPastIt()
-	p.anotherProgramChangesNothing(first)
+	second := p.anotherProgramChangesNothing(first)
+	p.podsOfBeforeFindTheirConfiguration(second)
 }
 
 func (p *place) settingsAreTakenOnByARestart() {
@@ -137,9 +138,7 @@ func (p *place) settingsAreTakenOnByARestart() {
 	beside := "v-greeting-" + v.Status.StartedWith.Sequences
 	v = p.until("v", (*v1alpha1.Version).IsReady)
 	require.Contains(p, v.Status.Workflows[0].Address, beside)
-	config := &corev1.ConfigMap{}
-	require.True(p, p.read("v-entrypoint", config))
-	require.Contains(p, config.Data["entrypoint.json"], beside)
+	require.Contains(p, p.content("v").Data["entrypoint.json"], beside)
 	require.True(p, p.read("v-greeting", &flowsv1.Sequence{}), "a pod of before may still send to it")
 	require.WithinDuration(p, time.Now().Add(time.Hour), v.Status.StartedWith.FormerUntil.Time, 10*time.Minute,
 		"work that was begun goes on in it")
@@ -195,23 +194,20 @@ func (p *place) whatKnativeEncryptsIsNotCalledPastIt() {
 	require.True(p, p.current("d", v1alpha1.ReasonCurrent, "").Status.StartedWith.Encrypted)
 	p.gone("d---node", way)
 	p.gone("d--one", way)
-	config := &corev1.ConfigMap{}
-	require.True(p, p.soon(func() bool {
-		return p.read("d-entrypoint", config) && !strings.Contains(config.Data["entrypoint.json"], "d--")
-	}))
+	require.True(p, p.soon(func() bool { return !strings.Contains(p.content("d").Data["entrypoint.json"], "d--") }))
 	require.NoError(p, p.Delete(p.Context(), network))
 	p.current("d", v1alpha1.ReasonBehind, "system-internal-tls")
 	p.current("v", v1alpha1.ReasonCurrent, "")
 }
 
-func (p *place) anotherProgramChangesNothing(first *process) {
+func (p *place) anotherProgramChangesNothing(first *process) (second *process) {
 	first.stop()
 	// It has another image, other words for the same node, and cannot read the settings.
 	p.patch(&servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "v-node"}}, fmt.Sprintf(`{"metadata": {"annotations": {%q: "of old"}},
 		"spec": {"template": {"spec": {"timeoutSeconds": 7}}}}`, apply.HashAnnotation))
 	p.set(map[string]any{"timeout": "for ever"})
 	_, before := p.made("v")
-	second := p.start(p.T, func(o *controller.Options) { o.EntrypointImage = "example.com/entrypoint:new" })
+	second = p.start(p.T, func(o *controller.Options) { o.EntrypointImage = "example.com/entrypoint:new" })
 	p.remove(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "v-entrypoint"}})
 	d := &appsv1.Deployment{}
 	require.True(p, p.soon(func() bool { return p.read("v-entrypoint", d) && d.DeletionTimestamp == nil }),
@@ -251,4 +247,5 @@ func (p *place) anotherProgramChangesNothing(first *process) {
 	v = p.started("v")
 	require.Empty(p, v.Status.StartedWith.Sequences)
 	require.True(p, p.read("v-greeting", &flowsv1.Sequence{}))
+	return second
 }

@@ -22,6 +22,7 @@ func TestVersion(t *testing.T) {
 	for name, test := range map[string]func(*place){
 		"starts and stops":                               startsAndStops,
 		"drains its entrypoint before all else":          drains,
+		"keeps what a drain needs when it starts again":  startsWhileItDrains,
 		"keeps its reply key":                            keepsItsReplyKey,
 		"is published, taken over and unpublished":       publishedAndTakenOver,
 		"keeps serving while published":                  servesWhilePublished,

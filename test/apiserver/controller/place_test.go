@@ -2,9 +2,12 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -66,6 +69,31 @@ func (p *place) patch(object client.Object, text string) {
 	p.Helper()
 	object.SetNamespace(p.namespace)
 	require.NoError(p, p.Patch(p.Context(), object, client.RawPatch(types.MergePatchType, []byte(text))))
+}
+
+// content is the ConfigMap that the pods of a version's entrypoint mount.
+func (p *place) content(version string) *corev1.ConfigMap {
+	p.Helper()
+	found := &corev1.ConfigMap{}
+	require.True(p, p.soon(func() bool {
+		d := &appsv1.Deployment{}
+		return p.read(version+"-entrypoint", d) && p.read(d.Spec.Template.Spec.Volumes[0].ConfigMap.Name, found)
+	}), "no configuration of version %q", version)
+	return found
+}
+
+// contents are the names of all of them, sorted.
+func (p *place) contents(version string) (names []string) {
+	p.Helper()
+	var list corev1.ConfigMapList
+	require.NoError(p, p.List(p.Context(), &list, client.InNamespace(p.namespace), client.MatchingLabels{"krt.dev/version": version}))
+	for _, m := range list.Items {
+		if m.Data["entrypoint.json"] != "" {
+			names = append(names, m.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // publish sets the pointer, as kn krt publish does.

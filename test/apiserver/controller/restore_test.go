@@ -31,10 +31,12 @@ func restored(p *place) {
 		require.Truef(p, p.soon(func() bool { return p.read(name, object) && object.GetUID() != uid }), "%T %q is not made again", object, name)
 		require.NotEmpty(p, object.GetOwnerReferences())
 	}
-	config := &corev1.ConfigMap{}
-	p.patch(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "v-entrypoint"}}, `{"data": {"entrypoint.json": "{}"}}`)
-	require.True(p, p.soon(func() bool { return p.read("v-entrypoint", config) && config.Data["entrypoint.json"] != "{}" }),
-		"it is written again")
+	config := p.content("v")
+	require.True(p, *config.Immutable)
+	require.NoError(p, p.Delete(p.Context(), config))
+	again := &corev1.ConfigMap{}
+	require.True(p, p.soon(func() bool { return p.read(config.Name, again) && again.UID != config.UID }), "it is not made again")
+	require.Equal(p, config.Data, again.Data)
 	node := &servingv1.Service{}
 	p.patch(&servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "v-node"}},
 		`{"spec": {"template": {"spec": {"containers": [{"name": "user-container", "image": "example.com/other"}]}}}}`)

@@ -76,7 +76,7 @@ type Warm struct {
 }
 
 // Level is that of the versions which this kn-krt starts: see [StartedWith].
-const Level int32 = 2
+const Level int32 = 3
 
 // StartedWith is what the objects of a version are made from in addition to its spec: the cluster's
 // settings and images at the start or the last restart, so that neither a changed setting nor an upgrade
@@ -138,7 +138,7 @@ type Abilities struct {
 	Attempts bool `json:"attempts,omitempty"`
 	// Level is what else the version's objects have, by the kn-krt that has started it; 0 if that is an older one. From 1 on, a
 	// node is asked every second whether it is ready; from 2 on, nodes and entrypoint have credentials of their own for the
-	// store.
+	// store; from 3 on, each configuration of the entrypoint has a ConfigMap of its own.
 	// +optional
 	Level int32 `json:"level,omitempty"`
 }
