@@ -14,6 +14,9 @@ import (
 const frozen = "the content of a version cannot change while state is Started (everything except state, restart and comment is content, " +
 	"images too): create a new version, or stop this one first (state: Stopped) and change it then"
 
+const runs = "the version still runs although its state is Stopped, and its content cannot change meanwhile: a published version " +
+	"runs until it is unpublished, a canary until it gets no requests; see status.conditions"
+
 // create makes a version in the given state that is gone at the test's end, and
 // returns it as it is kept, and its path.
 func create(t *testing.T, state string) (v object, path string) {
@@ -90,6 +93,35 @@ func TestChangeVersion(t *testing.T) {
 		_, path := create(t, "Stopped")
 		a := send(t, http.MethodPatch, path, object{"spec": object{"entrypoint": object{"proto": "other.proto"}}})
 		requireRefused(t, a, "spec.entrypoint.proto", "entrypoint.proto is not among entrypoint.files: add its text there, or correct the path")
+	})
+}
+
+// A version that is published, or a canary, runs on although it is asked to stop.
+func TestWhatRunsDoesNotChange(t *testing.T) {
+	for phase, editable := range map[string]bool{
+		"Published": false, "Publishing": false, "Started": false, "Stopping": true, "Stopped": true, "Starting": true,
+	} {
+		t.Run(phase, func(t *testing.T) {
+			_, path := create(t, "Stopped")
+			status := object{"status": object{"phase": phase}}
+			requireAccepted(t, send(t, http.MethodPatch, path+"/status", status))
+			for _, tt := range changes {
+				if tt.name == "stop and description in one" {
+					continue
+				}
+				a := send(t, http.MethodPatch, path+dry, object{"spec": tt.patch})
+				if tt.field == "" || editable {
+					requireAccepted(t, a)
+					continue
+				}
+				requireRefused(t, a, "spec", runs)
+			}
+		})
+	}
+	t.Run("one reason is told of a version that is Started", func(t *testing.T) {
+		_, path := create(t, "Started")
+		requireAccepted(t, send(t, http.MethodPatch, path+"/status", object{"status": object{"phase": "Published"}}))
+		requireRefused(t, send(t, http.MethodPatch, path, object{"spec": object{"description": "x"}}), "spec.description", frozen)
 	})
 }
 
