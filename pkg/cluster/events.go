@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/observe"
-	"krt.dev/kn-krt/pkg/render"
+	"krt.dev/kn-krt/pkg/render/claim"
 )
 
 // Events returns the events of the named version and of all objects that were created for
@@ -27,7 +27,7 @@ func (c *Client) Events(ctx context.Context, version string) (*corev1.EventList,
 	if err != nil {
 		return nil, err
 	}
-	about := render.Belongs(v, all.Items)
+	about := claim.Belongs(v, all.Items)
 	list.Items = slices.DeleteFunc(list.Items, func(e corev1.Event) bool { return !about(e.InvolvedObject) })
 	slices.SortFunc(list.Items, func(a, b corev1.Event) int {
 		lastA, _ := observe.Occurrences(&a)

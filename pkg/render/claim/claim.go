@@ -1,4 +1,5 @@
-package render
+// Package claim tells by names which objects of a cluster are of which version.
+package claim
 
 import (
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
 )
 
 // What follows the name of a Knative Service, a Sequence and a Deployment in the names of
@@ -44,17 +46,17 @@ type claim struct {
 }
 
 func claimOf(v *v1alpha1.Version) claim {
-	c := claim{version: v.Name, names: []string{v.Name, ReplyName(v.Name), ConfigName(v.Name)}}
+	c := claim{version: v.Name, names: []string{v.Name, render.ReplyName(v.Name), render.ConfigName(v.Name)}}
 	parent := func(name, after string) {
 		c.parents = append(c.parents, regexp.MustCompile("^("+regexp.QuoteMeta(name)+")"+after+"$"))
 	}
-	parent(EntrypointName(v.Name), afterDeployment)
+	parent(render.EntrypointName(v.Name), afterDeployment)
 	for _, n := range v.Spec.Nodes {
-		c.names = append(c.names, ShortcutName(v.Name, n.Name), PodsName(v.Name, n.Name))
-		parent(ServiceName(v.Name, n.Name), afterService)
+		c.names = append(c.names, render.ShortcutName(v.Name, n.Name), render.PodsName(v.Name, n.Name))
+		parent(render.ServiceName(v.Name, n.Name), afterService)
 	}
 	for _, w := range v.Spec.Workflows {
-		parent(SequenceName(v.Name, w.Name, ""), afterSequence)
+		parent(render.SequenceName(v.Name, w.Name, ""), afterSequence)
 	}
 	return c
 }
