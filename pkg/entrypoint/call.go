@@ -12,6 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/stream"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/pkg/spare"
 )
 
 // received is a request as one of the ports received it.
@@ -43,7 +44,7 @@ func (k ticket) run(ctx context.Context, in received) *request {
 	if in.begun != nil {
 		in.begun(r.First.Event.CorrelationID)
 	}
-	go r.deliver()
+	spare.Go(r.deliver)
 	return r
 }
 
@@ -57,7 +58,7 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 		r.promised.Store(true)
 		close(accepted)
 	}
-	go r.deliver()
+	spare.Go(r.deliver)
 	client, left := context.WithCancelCause(context.Background())
 	failed := make(chan *spb.Status, 1)
 	go func() {

@@ -240,3 +240,27 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	})
 }
+
+// The response is what the last node has responded with, unless a reply came first: then it is kept itself.
+func TestAResponseIsKeptOnceWithItsStep(t *testing.T) {
+	c := New()
+	k := c.Begin(contract(t, Settings{}), "a", []string{"etl", "model"})
+	last, other := all(t, `{"text":"last"}`), all(t, `{"text":"other"}`)
+	k.Step(0, "t.All", other, 0)
+	k.Step(1, "t.All", last, 0)
+	k.Output("t.All", last)
+	require.Same(t, k.steps[1].message, k.output.message)
+	for name, data := range map[string][]byte{"t.All": other, "t.Card": last} {
+		k.Output(name, data)
+		require.Equal(t, data, k.output.data)
+		require.Equal(t, name, k.output.name)
+		require.Equal(t, last, k.steps[1].data)
+	}
+	k.Output("t.All", last)
+	c.most = k.output.size()
+	k.put(&k.steps[0], &message{}) // there is no room for it and the others
+	require.Empty(t, k.steps[1].data)
+	require.Empty(t, k.output.data)
+	k.Output("t.All", last)
+	require.Equal(t, last, k.output.data, "not what says that there was no room")
+}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"krt.dev/kn-krt/pkg/spare"
 )
 
 // Near reaches hosts within this process, which have the form of url.URL.Host.
@@ -58,11 +60,11 @@ func postWithin(ctx context.Context, to within, address *url.URL, header http.He
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, Body: request, ContentLength: int64(len(out.Data)), RemoteAddr: address.Host,
 	}).WithContext(served)
-	go func() {
+	spare.Go(func() {
 		defer to.done()
 		defer cancel()
 		answer.serve(to, req)
-	}()
+	})
 	select {
 	case <-answer.begun:
 	case <-ctx.Done():

@@ -2,7 +2,6 @@ package raw
 
 import (
 	"math"
-	"runtime"
 	"time"
 
 	"google.golang.org/grpc"
@@ -16,6 +15,10 @@ import (
 
 // grpcStreams bounds the requests at once on a connection.
 const grpcStreams = 1000
+
+// streamWorkers is how many goroutines wait for requests: the stack of a new one is copied several times
+// in each.
+const streamWorkers = 64
 
 // maxOwnBytes bounds a message to the services of the entrypoint itself.
 const maxOwnBytes = 64 << 10
@@ -35,7 +38,7 @@ func NewServer(handle grpc.StreamHandler, age, grace time.Duration) *grpc.Server
 		// connection's bandwidth: more is counted first.
 		grpc.StaticStreamWindowSize(memory.WindowBytes),
 		grpc.StaticConnWindowSize(16*memory.WindowBytes),
-		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ConnectionTimeout(web.ReadHeaderTimeout),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
