@@ -92,7 +92,7 @@ def handler(ctx, data):
 	require.Equal(t, http.StatusServiceUnavailable, n.post(request("die")).status)
 	<-n.told
 	late := request("x")
-	late.Deadline = time.Now().Add(time.Second)
+	late.Deadline = time.Now().Add(3 * time.Second)
 	a := n.post(late)
 	require.Equal(t, http.StatusServiceUnavailable, a.status)
 	require.Equal(t, "busy: no worker has become ready until shortly before its deadline: one is starting", a.body)

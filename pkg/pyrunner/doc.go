@@ -4,13 +4,13 @@
 //
 // # Processes
 //
-// A worker is a Python process that imports the node's module, runs its init and
-// then processes one request at a time. Requests wait in the front for a free worker
-// until their deadline; their number and their bytes are limited, and further ones
-// are refused with 503, so that the delivery sends them again. With KRT_FORK=true the
-// front starts one process, the zygote, which imports the module, runs init, and forks
-// a worker when the front asks for one. If it has native threads or a GPU after init,
-// it becomes a worker itself, and the other workers are new processes.
+// A worker is a Python process that imports the node's module, runs its init and then
+// processes one request at a time. Two pipes connect it with the front. Requests wait
+// there for a free worker until their deadline; their number and their bytes are
+// limited, and further ones are refused with 503, so that the delivery sends them again.
+// With KRT_FORK=true the front starts one process, the zygote, which imports the module,
+// runs init, and forks a worker when the front asks for one. If it has native threads or
+// a GPU after init, it becomes a worker itself, and the other workers are new processes.
 //
 // A worker that dies fails its one request and is replaced. If the client of its
 // request no longer waits, the handler gets an exception, so that its finally blocks

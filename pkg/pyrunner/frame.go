@@ -12,7 +12,7 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// A frame on the socket between the front and a Python process is a header of
+// A frame between the front and a Python process is a header of
 // frameHeader bytes (length of the payload, kind, sequence number of the
 // request; little-endian) and the payload. shim/_krt_runner/frames.py is the other side.
 const frameHeader = 9

@@ -92,7 +92,7 @@ func (b *buffer) await(t testing.TB, text string) {
 	for !strings.Contains(b.String(), text) {
 		select {
 		case <-b.news:
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			require.Contains(t, b.String(), text)
 		}
 	}

@@ -51,7 +51,11 @@ func (n *node) startHost(ctx context.Context) (first *worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p, w, err := startWorker(forking, out, n.config.maxMessageBytes)
+	control, other, err := socketPair()
+	if err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	p, w, err := startOn(control, forking, out, n.config.maxMessageBytes, other)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +71,7 @@ func (n *node) startHost(ctx context.Context) (first *worker, err error) {
 		l.adopt(p)
 		return w, nil
 	}
-	n.host = newZygote(p, w, n)
+	n.host = newZygote(p, w, control, n)
 	return nil, nil
 }
 

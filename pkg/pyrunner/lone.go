@@ -39,13 +39,18 @@ func (l *lone) spawn(number uint32, output *os.File) (*worker, error) {
 	return w, nil
 }
 
-// startWorker starts a process that becomes a worker, or a zygote.
+// startWorker starts a process that becomes a worker.
 func startWorker(c command, output *os.File, maxMessageBytes int) (*child.Process, *worker, error) {
-	conn, other, err := socketPair()
+	conn, others, err := pipePair()
 	if err != nil {
 		return nil, nil, errors.Join(err, output.Close())
 	}
-	p, err := start(c, other, output)
+	return startOn(conn, c, output, maxMessageBytes, others...)
+}
+
+// startOn starts a process that others connect with conn.
+func startOn(conn connection, c command, output *os.File, maxMessageBytes int, others ...*os.File) (*child.Process, *worker, error) {
+	p, err := start(c, output, others...)
 	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}
@@ -104,9 +109,9 @@ func (l *lone) running() []*child.Process {
 
 // dismiss asks an idle worker to end and to run what init registered for that.
 func (w *worker) dismiss() {
-	// The socket still has the deadline of the last call.
+	// It still has the deadline of the last call.
 	_ = w.conn.SetDeadline(time.Now().Add(exitPatience))
 	if _, err := w.conn.Write(appendFrame(nil, frameEnd, 0, nil)); err != nil {
-		w.signal(syscall.SIGKILL) // without its socket it is of no use
+		w.signal(syscall.SIGKILL) // without its connection it is of no use
 	}
 }

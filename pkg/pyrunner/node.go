@@ -250,19 +250,24 @@ func (n *node) respawn() *worker {
 
 // Call implements [runner.Foreign]: it waits for a free worker, which runs the handler.
 func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
-	w, err := n.pool.get(c.Context(), n.life.Done())
+	// Not c.Context(), which is made for handlers: the wait ends before the deadline.
+	ctx, deadline := runner.RequestContext(c), runner.Deadline(c)
+	w, err := n.pool.get(ctx, deadline, n.life.Done())
 	switch {
 	case w != nil:
 	case errors.Is(err, errLate):
 		return runner.Output{}, &runner.Unavailable{Err: n.busy(), Later: true}
-	case c.Context().Err() != nil:
-		return runner.Output{}, c.Context().Err()
+	case ctx.Err() != nil:
+		return runner.Output{}, ctx.Err()
 	default:
 		return runner.Output{}, &runner.Unavailable{Err: cmp.Or(context.Cause(n.life), n.Down(), errNoWorker)}
 	}
 	defer n.offer(w)
-	if err := c.Context().Err(); err != nil { // ended just when its turn came
-		return runner.Output{}, err
+	switch { // it may have ended just when its turn came
+	case ctx.Err() != nil:
+		return runner.Output{}, ctx.Err()
+	case !deadline.IsZero() && !time.Now().Before(deadline):
+		return runner.Output{}, context.DeadlineExceeded
 	}
 	runner.Begin(c)
 	in, err = n.forHandler(in) // only with a worker at hand: it needs several times the size of in

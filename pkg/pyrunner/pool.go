@@ -91,8 +91,8 @@ func isDone(c <-chan struct{}) bool {
 }
 
 // get waits for a worker; nil if ctx or over ends first, or release is called, or, with the error
-// errLate, shortly before the deadline of ctx.
-func (p *pool) get(ctx context.Context, over <-chan struct{}) (*worker, error) {
+// errLate, shortly before the deadline, which is zero if there is none.
+func (p *pool) get(ctx context.Context, deadline time.Time, over <-chan struct{}) (*worker, error) {
 	p.mu.Lock()
 	if last := len(p.idle) - 1; last >= 0 {
 		w := p.idle[last]
@@ -101,7 +101,6 @@ func (p *pool) get(ctx context.Context, over <-chan struct{}) (*worker, error) {
 		return w, nil
 	}
 	turn := make(chan *worker, 1)
-	deadline, _ := ctx.Deadline()
 	p.waiting = append(p.waiting, waiter{turn, ctx, deadline})
 	p.mu.Unlock()
 	var late <-chan time.Time

@@ -10,9 +10,9 @@ import (
 )
 
 func idleWorker(t *testing.T) *worker {
-	conn, other, err := socketPair()
+	conn, others, err := pipePair()
 	require.NoError(t, err)
-	t.Cleanup(func() { _, _ = conn.Close(), other.Close() })
+	t.Cleanup(func() { _, _ = conn.Close(), closeAll(others) })
 	return newWorker(1, conn, 1024)
 }
 
@@ -30,7 +30,7 @@ func TestPoolLosesNoWorker(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		both.Go(func() { dropped <- p.drop(w) })
 		both.Go(func() {
-			got, _ := p.get(ctx, never)
+			got, _ := p.get(ctx, time.Time{}, never)
 			taken <- got
 		})
 		if <-dropped {
@@ -54,7 +54,7 @@ func TestPoolServesInTurn(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 3 {
 		all.Go(func() {
-			got, _ := p.get(t.Context(), never)
+			got, _ := p.get(t.Context(), time.Time{}, never)
 			order <- i
 			p.put(got)
 		})
@@ -80,12 +80,12 @@ func TestPoolTakesBackWhatNobodyWants(t *testing.T) {
 		w := idleWorker(t)
 		done := make(chan *worker)
 		go func() {
-			got, _ := p.get(gone, nil)
+			got, _ := p.get(gone, time.Time{}, nil)
 			done <- got
 		}()
 		p.put(w)
 		if got := <-done; got == nil {
-			got, err := p.get(t.Context(), nil)
+			got, err := p.get(t.Context(), time.Time{}, nil)
 			require.NoError(t, err)
 			require.Same(t, w, got)
 		}

@@ -66,7 +66,7 @@ func (w *worker) moveDeadline(c *runner.HandlerContext) {
 }
 
 // relay sends the message in f to the client. While the client does not read it waits, and
-// then so does the handler, once the socket is full.
+// then so does the handler, once the pipe is full.
 func (w *worker) relay(c *runner.HandlerContext, f frame, output string, sent conversion) error {
 	message, err := w.message(f)
 	if err != nil {

@@ -28,6 +28,24 @@ func connectedSockets() (ends [2]uintptr, err error) {
 	return ends, nil
 }
 
+// connectedPipe returns the end of a pipe that is read and the one that is written, which no child process inherits.
+func connectedPipe() (ends [2]uintptr, err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	var fds [2]int
+	if err := syscall.Pipe(fds[:]); err != nil {
+		return ends, err
+	}
+	for i, fd := range fds {
+		syscall.CloseOnExec(fd)
+		ends[i] = uintptr(fd)
+	}
+	return ends, nil
+}
+
+// unblocked has reads and writes of a pipe's end be waited for by Go's runtime.
+func unblocked(fd uintptr) error { return syscall.SetNonblock(int(fd), true) }
+
 // flock locks f, or fails at once.
 func flock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 

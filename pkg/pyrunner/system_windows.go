@@ -14,9 +14,13 @@ const (
 	ownFile      = os.O_RDWR
 )
 
-func connectedSockets() (ends [2]uintptr, err error) {
-	return ends, errors.New("Python nodes do not run on Windows itself: use WSL") //nolint:staticcheck // a name begins it
-}
+var errWindows = errors.New("Python nodes do not run on Windows itself: use WSL") //nolint:staticcheck // a name begins it
+
+func connectedSockets() (ends [2]uintptr, err error) { return ends, errWindows }
+
+func connectedPipe() (ends [2]uintptr, err error) { return ends, errWindows }
+
+func unblocked(uintptr) error { return errWindows }
 
 func flock(*os.File) error { return nil }
 

@@ -15,7 +15,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/runner"
 	"krt.dev/kn-krt/pkg/runner/event"
-	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
 const (
@@ -36,7 +35,7 @@ var errUnsent = errors.New("nothing was sent to the worker")
 // exit and the channels, only the call that took it from the pool may use it.
 type worker struct {
 	number   uint32
-	conn     *promptio.Unix
+	conn     connection
 	frames   *frameReader
 	signal   func(syscall.Signal)
 	limit    int // of a message, in bytes
@@ -52,7 +51,7 @@ type worker struct {
 	once   sync.Once
 }
 
-func newWorker(number uint32, conn *promptio.Unix, maxMessageBytes int) *worker {
+func newWorker(number uint32, conn connection, maxMessageBytes int) *worker {
 	interrupted := make(chan struct{}, 1)
 	return &worker{
 		number: number, conn: conn, limit: maxMessageBytes,
@@ -93,7 +92,7 @@ func (w *worker) await(ctx context.Context) (obstacle string, err error) {
 	return string(f.payload), nil
 }
 
-// died returns why the worker's socket was closed.
+// died returns why the worker's connection was closed.
 func (w *worker) died(err error) error {
 	what := "worker"
 	if w.number == 0 {
@@ -111,7 +110,7 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 	ctx := runner.RequestContext(c)
 	w.sequence++
 	defer w.failing()
-	// The socket has a timer anyway, so it keeps the deadline. Zero is none, and resets
+	// The connection has timers anyway, so they keep the deadline. Zero is none, and resets
 	// the deadline of an earlier call.
 	_ = w.conn.SetDeadline(runner.Deadline(c))
 	stop := context.AfterFunc(ctx, w.interrupt)
@@ -136,7 +135,7 @@ func (w *worker) call(c *runner.HandlerContext, in *event.Event, grace time.Dura
 	return out, err
 }
 
-// failing is deferred by what uses the worker for a call: after a panic nobody knows what is left in its socket.
+// failing is deferred by what uses the worker for a call: after a panic nobody knows what is left in its pipes.
 func (w *worker) failing() {
 	if p := recover(); p != nil {
 		w.broken = true
@@ -178,7 +177,7 @@ func (w *worker) exchange(c *runner.HandlerContext, in *event.Event, sent conver
 	}
 }
 
-// send sends the request and returns how many bytes of it are in the socket.
+// send sends the request and returns how many bytes of it are in the pipe.
 func (w *worker) send(c *runner.HandlerContext, in *event.Event) (sent int64, err error) {
 	w.buf = appendRequest(w.buf[:0], w.sequence, in, terms{runner.Deadline(c), runner.Background(c), c.TraceParent()})
 	if len(in.Data) <= joinBytes {
@@ -267,7 +266,7 @@ func (w *worker) cancel(grace time.Duration) {
 			w.signal(syscall.SIGKILL)
 		}
 	}()
-	if w.broken { // half of the request may be in the socket
+	if w.broken { // half of the request may be in the pipe
 		return
 	}
 	_ = w.conn.SetDeadline(time.Now().Add(grace))

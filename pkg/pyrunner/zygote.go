@@ -31,10 +31,10 @@ type zygote struct {
 	over    chan struct{} // closed when the process has ended
 }
 
-// newZygote returns p as the zygote of n; until it is ready it is like a worker.
-func newZygote(p *child.Process, first *worker, n *node) *zygote {
+// newZygote returns p as the zygote of n; until it is ready it is like a worker, connected by control.
+func newZygote(p *child.Process, first *worker, control *net.UnixConn, n *node) *zygote {
 	z := &zygote{
-		process: p, control: first.conn.UnixConn, maxMessageBytes: n.config.maxMessageBytes,
+		process: p, control: control, maxMessageBytes: n.config.maxMessageBytes,
 		workers: map[uint32]*worker{}, over: make(chan struct{}),
 	}
 	go func() {
@@ -75,11 +75,11 @@ func (z *zygote) watch(frames *frameReader) {
 
 func (z *zygote) spawn(number uint32, output *os.File) (*worker, error) {
 	defer func() { _ = output.Close() }()
-	conn, other, err := socketPair()
+	conn, others, err := pipePair()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = other.Close() }()
+	defer func() { _ = closeAll(others) }()
 	w := newWorker(number, conn, z.maxMessageBytes)
 	w.signal = func(sig syscall.Signal) { _ = z.command(commandSignal, number, uint32(sig)) }
 	z.mu.Lock()
@@ -89,7 +89,7 @@ func (z *zygote) spawn(number uint32, output *os.File) (*worker, error) {
 	}
 	z.mu.Unlock()
 	if alive {
-		err = z.command(commandSpawn, number, 0, int(other.Fd()), int(output.Fd()))
+		err = z.command(commandSpawn, number, 0, int(others[0].Fd()), int(others[1].Fd()), int(output.Fd()))
 	}
 	if !alive || err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot fork a worker: %w", errors.Join(errZygote, err)), conn.Close())

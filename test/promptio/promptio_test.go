@@ -5,7 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,81 +15,107 @@ import (
 	"krt.dev/kn-krt/pkg/runner/promptio"
 )
 
-// connect returns both ends of a connection whose first end is prompt, as is the second over TCP.
-func connect(network string) (one, other net.Conn, err error) {
-	address := "127.0.0.1:0"
-	if network == "unix" {
-		dir, err := os.MkdirTemp("", "promptio")
-		if err != nil {
-			return nil, nil, err
-		}
-		defer os.RemoveAll(dir)
-		address = filepath.Join(dir, "s")
-	}
-	inner, err := net.Listen(network, address)
+// connect returns both ends of a connection, which are prompt.
+func connect() (one, other net.Conn, err error) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
 	}
 	l := promptio.Listen(inner)
 	defer l.Close()
-	dialled, err := net.Dial(network, inner.Addr().String())
+	dialled, err := net.Dial("tcp", inner.Addr().String())
 	if err != nil {
 		return nil, nil, err
 	}
-	switch c := dialled.(type) {
-	case *net.UnixConn:
-		one, err = promptio.NewUnix(c)
-	case *net.TCPConn:
-		one, err = promptio.NewTCP(c)
-	}
-	if err != nil {
+	if one, err = promptio.NewTCP(dialled.(*net.TCPConn)); err != nil {
 		return nil, nil, err
 	}
 	other, err = l.Accept()
 	return one, other, err
 }
 
+// connectPipes returns both ends of a connection of pipes.
+func connectPipes(t *testing.T) (one, other *promptio.Pipes) {
+	there, in, err := os.Pipe()
+	require.NoError(t, err)
+	back, out, err := os.Pipe()
+	require.NoError(t, err)
+	one, err = promptio.NewPipes(back, in)
+	require.NoError(t, err)
+	other, err = promptio.NewPipes(there, out)
+	require.NoError(t, err)
+	return one, other
+}
+
 func TestIsAConnection(t *testing.T) {
-	for _, network := range []string{"tcp", "unix"} {
-		t.Run(network, func(t *testing.T) {
-			nettest.TestConn(t, func() (one, other net.Conn, stop func(), err error) {
-				one, other, err = connect(network)
-				return one, other, func() { _, _ = one.Close(), other.Close() }, err
-			})
-		})
-	}
+	nettest.TestConn(t, func() (one, other net.Conn, stop func(), err error) {
+		one, other, err = connect()
+		return one, other, func() { _, _ = one.Close(), other.Close() }, err
+	})
 }
 
 func TestCarriesAllSizesInBothDirections(t *testing.T) {
-	for _, network := range []string{"tcp", "unix"} {
-		one, other, err := connect(network)
-		require.NoError(t, err)
-		defer func() { _, _ = one.Close(), other.Close() }()
-		echoed := make(chan error, 1)
-		go func() {
-			_, err := io.Copy(struct{ io.Writer }{other}, struct{ io.Reader }{other})
-			echoed <- err
-		}()
-		for _, size := range []int{1, 1 << 10, 16 << 10, 16<<10 + 1, 3 << 20, 2, 1 << 10} {
-			want := bytes.Repeat([]byte{byte(size), 'x'}, size)
-			sent := make(chan error, 1)
-			go func() {
-				_, err := one.Write(want)
-				sent <- err
-			}()
-			got := make([]byte, len(want))
-			_, err := io.ReadFull(one, got)
-			require.NoError(t, err)
-			require.NoError(t, <-sent)
-			require.True(t, bytes.Equal(want, got), "%s, %d bytes", network, len(want))
-		}
-		require.NoError(t, one.(interface{ CloseWrite() error }).CloseWrite())
-		require.NoError(t, <-echoed)
+	one, other, err := connect()
+	require.NoError(t, err)
+	pipe, far := connectPipes(t)
+	for name, ends := range map[string][2]io.ReadWriteCloser{"tcp": {one, other}, "pipes": {pipe, far}} {
+		t.Run(name, func(t *testing.T) { carriesAllSizes(t, ends[0], ends[1]) })
 	}
 }
 
+func carriesAllSizes(t *testing.T, one, other io.ReadWriteCloser) {
+	defer other.Close()
+	echoed := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(struct{ io.Writer }{other}, struct{ io.Reader }{other})
+		echoed <- err
+	}()
+	for _, size := range []int{1, 1 << 10, 16 << 10, 16<<10 + 1, 3 << 20, 2, 1 << 10} {
+		want := bytes.Repeat([]byte{byte(size), 'x'}, size)
+		sent := make(chan error, 1)
+		go func() {
+			_, err := one.Write(want)
+			sent <- err
+		}()
+		got := make([]byte, len(want))
+		_, err := io.ReadFull(one, got)
+		require.NoError(t, err)
+		require.NoError(t, <-sent)
+		require.True(t, bytes.Equal(want, got), "%d bytes", len(want))
+	}
+	require.NoError(t, one.Close())
+	require.NoError(t, <-echoed)
+}
+
+// Both directions have the deadline, and what is closed ends what waits.
+func TestPipesHaveDeadlines(t *testing.T) {
+	one, other := connectPipes(t)
+	read := make(chan error, 1)
+	go func() {
+		_, err := one.Read(make([]byte, 10))
+		read <- err
+	}()
+	require.NoError(t, one.SetDeadline(time.Unix(1, 0)))
+	require.ErrorIs(t, <-read, os.ErrDeadlineExceeded)
+	_, err := one.Write([]byte{1})
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, one.SetDeadline(time.Time{}))
+	_, err = one.Write([]byte{1})
+	require.NoError(t, err)
+	got := make([]byte, 10)
+	n, err := other.Read(got)
+	require.NoError(t, err)
+	require.Equal(t, []byte{1}, got[:n])
+	require.NoError(t, other.Close())
+	_, err = one.Write([]byte{1})
+	require.ErrorIs(t, err, syscall.EPIPE)
+	_, err = one.Read(got)
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, one.Close())
+}
+
 func TestReadsTheEnd(t *testing.T) {
-	one, other, err := connect("tcp")
+	one, other, err := connect()
 	require.NoError(t, err)
 	defer one.Close()
 	_, err = other.Write([]byte("last"))
@@ -102,7 +128,7 @@ func TestReadsTheEnd(t *testing.T) {
 
 // What a caller compares an error with is the same as for a connection of net.
 func TestErrorsAreThoseOfConnections(t *testing.T) {
-	one, other, err := connect("tcp")
+	one, other, err := connect()
 	require.NoError(t, err)
 	require.NoError(t, one.SetReadDeadline(time.Unix(1, 0)))
 	_, err = one.Read(make([]byte, 10))

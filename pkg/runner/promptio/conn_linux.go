@@ -1,7 +1,6 @@
 package promptio
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -26,8 +25,11 @@ type TCP struct {
 
 // NewTCP returns c with prompt reads and writes.
 func NewTCP(c *net.TCPConn) (*TCP, error) {
-	e, err := newEnds(c, c)
-	return &TCP{c, e}, err
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return &TCP{c, newEnds(c, c, raw, raw, func(op string, err error) error { return failed(c, op, err) })}, nil
 }
 
 // Read implements net.Conn.
@@ -36,23 +38,30 @@ func (c *TCP) Read(p []byte) (int, error) { return c.ends.read(p) }
 // Write implements net.Conn.
 func (c *TCP) Write(p []byte) (int, error) { return c.ends.write(p) }
 
-// Unix is a connection of a Unix socket, a stream, with prompt reads and writes.
-type Unix struct {
-	*net.UnixConn
+// Pipes is a connection of two pipes with prompt reads and writes.
+type Pipes struct {
+	pipes
 	ends *ends
 }
 
-// NewUnix returns c with prompt reads and writes.
-func NewUnix(c *net.UnixConn) (*Unix, error) {
-	e, err := newEnds(c, c)
-	return &Unix{c, e}, err
+// NewPipes returns a connection that reads from in and writes to out, which do not block.
+func NewPipes(in, out *os.File) (*Pipes, error) {
+	rawIn, err := in.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	rawOut, err := out.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return &Pipes{pipes{in, out}, newEnds(in, out, rawIn, rawOut, os.NewSyscallError)}, nil
 }
 
-// Read implements net.Conn.
-func (c *Unix) Read(p []byte) (int, error) { return c.ends.read(p) }
+// Read implements io.Reader.
+func (p *Pipes) Read(data []byte) (int, error) { return p.ends.read(data) }
 
-// Write implements net.Conn.
-func (c *Unix) Write(p []byte) (int, error) { return c.ends.write(p) }
+// Write implements io.Writer.
+func (p *Pipes) Write(data []byte) (int, error) { return p.ends.write(data) }
 
 // Quiet reports whether nothing can be read from a socket that does not block: neither bytes nor its end.
 func Quiet(fd uintptr) bool {
@@ -63,30 +72,29 @@ func Quiet(fd uintptr) bool {
 
 // ends are both directions of a connection.
 type ends struct {
-	conn    net.Conn
-	raw     syscall.RawConn
+	reader  io.Reader
+	writer  io.Writer
 	in, out end
-	more    bool // there is probably more to read; guarded by in
+	more    bool                             // there is probably more to read; guarded by in
+	failed  func(op string, err error) error // makes the error of a call that of the connection's own method
 }
 
 // end is one direction: the call that is being made.
 type end struct {
 	sync.Mutex
+	wait func(try func(fd uintptr) bool) error // calls try until it does not block
 	try  func(fd uintptr) bool
 	data []byte
 	n    int
 	err  syscall.Errno
 }
 
-func newEnds(c net.Conn, of syscall.Conn) (*ends, error) {
-	raw, err := of.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	e := &ends{conn: c, raw: raw}
+func newEnds(r io.Reader, w io.Writer, rawIn, rawOut syscall.RawConn, failed func(string, error) error) *ends {
+	e := &ends{reader: r, writer: w, failed: failed}
+	e.in.wait, e.out.wait = rawIn.Read, rawOut.Write
 	e.in.try = func(fd uintptr) bool { return e.in.call(read, fd) }
 	e.out.try = func(fd uintptr) bool { return e.out.call(write, fd) }
-	return e, nil
+	return e
 }
 
 // call makes a system call; false if it would block.
@@ -104,10 +112,10 @@ func (e *end) call(function func(fd uintptr, data []byte) (int, syscall.Errno), 
 	}
 }
 
-// run makes the calls of by, which waits until e can go on.
-func (e *end) run(by func(func(uintptr) bool) error, data []byte) (int, error) {
+// run makes the call, and waits until it can be made.
+func (e *end) run(data []byte) (int, error) {
 	e.data, e.n, e.err = data, 0, 0
-	err := by(e.try)
+	err := e.wait(e.try)
 	e.data = nil
 	switch {
 	case err != nil:
@@ -122,12 +130,12 @@ func (e *ends) read(p []byte) (int, error) {
 	e.in.Lock()
 	defer e.in.Unlock()
 	if len(p) == 0 || e.more {
-		n, err := e.conn.Read(p)
+		n, err := e.reader.Read(p)
 		e.more = err == nil && n == len(p)
 		return n, err
 	}
 	p = p[:min(len(p), maxSmall)]
-	n, err := e.in.run(e.raw.Read, p)
+	n, err := e.in.run(p)
 	switch {
 	case err != nil:
 		return 0, e.failed("read", err)
@@ -142,10 +150,10 @@ func (e *ends) write(p []byte) (int, error) {
 	e.out.Lock() // between the parts of a small one, too
 	defer e.out.Unlock()
 	if len(p) == 0 || len(p) > maxSmall {
-		return e.conn.Write(p)
+		return e.writer.Write(p)
 	}
 	for done := 0; ; {
-		n, err := e.out.run(e.raw.Write, p[done:])
+		n, err := e.out.run(p[done:])
 		done += n
 		switch {
 		case err != nil:
@@ -156,15 +164,14 @@ func (e *ends) write(p []byte) (int, error) {
 	}
 }
 
-// failed returns err as the connection's own methods do.
-func (e *ends) failed(op string, err error) error {
-	var number syscall.Errno
-	if errors.As(err, &number) {
-		err = os.NewSyscallError(op, number)
+// failed returns err as the methods of c do. It is made with each request of HTTP/1, whose server ends a read by a
+// deadline.
+func failed(c net.Conn, op string, err error) error {
+	switch e := err.(type) { //nolint:errorlint // it is one of these two, not wrapped
+	case syscall.Errno:
+		err = os.NewSyscallError(op, e)
+	case *net.OpError:
+		err = e.Err
 	}
-	var inner *net.OpError
-	if errors.As(err, &inner) {
-		err = inner.Err
-	}
-	return &net.OpError{Op: op, Net: e.conn.LocalAddr().Network(), Source: e.conn.LocalAddr(), Addr: e.conn.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }

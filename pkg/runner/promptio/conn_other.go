@@ -2,7 +2,10 @@
 
 package promptio
 
-import "net"
+import (
+	"net"
+	"os"
+)
 
 // TCP is a TCP connection. On Linux its reads and writes are prompt.
 type TCP struct{ *net.TCPConn }
@@ -10,8 +13,14 @@ type TCP struct{ *net.TCPConn }
 // NewTCP returns c.
 func NewTCP(c *net.TCPConn) (*TCP, error) { return &TCP{c}, nil }
 
-// Unix is a connection of a Unix socket. On Linux its reads and writes are prompt.
-type Unix struct{ *net.UnixConn }
+// Pipes is a connection of two pipes. On Linux its reads and writes are prompt.
+type Pipes struct{ pipes }
 
-// NewUnix returns c.
-func NewUnix(c *net.UnixConn) (*Unix, error) { return &Unix{c}, nil }
+// NewPipes returns a connection that reads from in and writes to out.
+func NewPipes(in, out *os.File) (*Pipes, error) { return &Pipes{pipes{in, out}}, nil }
+
+// Read implements io.Reader.
+func (p *Pipes) Read(data []byte) (int, error) { return p.in.Read(data) }
+
+// Write implements io.Writer.
+func (p *Pipes) Write(data []byte) (int, error) { return p.out.Write(data) }

@@ -19,7 +19,7 @@
 // for 10 ms (a flag, and the signal SIGURG), to which it responds when the call has returned. Until
 // then, goroutines that are queued on that processor wait, unless another processor steals them, and
 // so does whatever stops the world, such as the garbage collector. That is why a call has at most
-// 16 KiB, and only the non-blocking sockets of package net are ever given to it. A call that a signal
-// has interrupted (EINTR) is made again. With the race detector, the calls are those of package
-// syscall, of which the scheduler knows.
+// 16 KiB, and only the non-blocking sockets of package net, and pipes that do not block, are ever
+// given to it. A call that a signal has interrupted (EINTR) is made again. With the race detector,
+// the calls are those of package syscall, of which the scheduler knows.
 package promptio

@@ -5,7 +5,8 @@ little-endian) and its payload. pkg/pyrunner/frame.go is the other side and defi
 the payloads.
 """
 
-import socket
+import os
+import select
 import struct
 import threading
 
@@ -53,10 +54,11 @@ def clip(text, most):
 
 
 class Channel:
-    """Reads and writes frames on a blocking stream socket."""
+    """Reads and writes frames on two pipes, or on a stream socket whose descriptor is both; they block."""
 
-    def __init__(self, sock):
-        self.sock = sock
+    def __init__(self, reads, writes):
+        self.reads = reads
+        self.writes = writes
         self.buffered = b""
         self.holding = False  # a cancel is only noted at present
         self.cancelled = 0  # number of the request cancelled last
@@ -76,7 +78,7 @@ class Channel:
                         return None
                 self.buffered = data[end:]
                 return kind, sequence, data[HEADER.size:end]
-            chunk = self.sock.recv(_CHUNK)
+            chunk = os.read(self.reads, _CHUNK)
             if not chunk:
                 return None
             self.buffered = data + chunk if data else chunk
@@ -87,7 +89,7 @@ class Channel:
         whole[:at] = data
         view = memoryview(whole)
         while at < end:
-            n = self.sock.recv_into(view[at:])
+            n = os.readv(self.reads, (view[at:],))
             if n == 0:
                 return None
             at += n
@@ -99,10 +101,10 @@ class Channel:
         Called from a signal handler while the request runs. Then the front sends
         only a cancel, before it sends the signal.
         """
-        try:
-            self.buffered += self.sock.recv(_CHUNK, socket.MSG_DONTWAIT)
-        except (BlockingIOError, InterruptedError):
-            pass
+        here = select.poll()
+        here.register(self.reads, select.POLLIN)
+        if here.poll(0):
+            self.buffered += os.read(self.reads, _CHUNK)
         if len(self.buffered) < HEADER.size:
             return False
         _, kind, number = HEADER.unpack_from(self.buffered)
@@ -112,8 +114,17 @@ class Channel:
         length = 0
         for part in parts:
             length += len(part)
+        data = b"".join((HEADER.pack(length, kind, sequence), *parts))
         with self._lock:
-            self.sock.sendall(b"".join((HEADER.pack(length, kind, sequence), *parts)))
+            sent = os.write(self.writes, data)
+            while sent < len(data):  # it is large, and a signal came
+                sent += os.write(self.writes, memoryview(data)[sent:])
+
+    def close(self):
+        """Close it in a process that has a copy of it: what it still sends fails."""
+        for number in {self.reads, self.writes} - {-1}:
+            os.close(number)
+        self.reads = self.writes = -1
 
     def send_whole(self, kind, sequence, *parts):
         """send while the handler runs, which a cancel may end at any time, but not between two bytes of a frame."""

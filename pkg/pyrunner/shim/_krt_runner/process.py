@@ -20,7 +20,8 @@ from _krt_runner import ending, fork, frames, logs, pb2, tracebacks
 from _krt_runner.node import Node, Refused
 from _krt_runner.worker import Worker, new_loop, wait
 
-FRONT = 3  # descriptor of the socket to the front
+FRONT = 3  # descriptor of what comes from the front, for a zygote the socket to it
+TO_FRONT = 4  # of what goes to the front
 _PR_SET_PDEATHSIG = 1
 
 
@@ -29,8 +30,9 @@ def main(mode, settings):
     sys.argv = [settings["handler"]]
     sys.dont_write_bytecode = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the front handles Ctrl-C
-    os.set_inheritable(FRONT, False)
-    channel = frames.Channel(socket.socket(fileno=FRONT))
+    channel = frames.Channel(FRONT, FRONT if mode == "zygote" else TO_FRONT)
+    for number in {channel.reads, channel.writes}:
+        os.set_inheritable(number, False)
     logger = logs.install(settings["level"], "%s-%s" % (settings["version"], settings["node"]))
     # As in KRT V1 there is one event loop, which exists before the node's code is loaded.
     loop = new_loop()
@@ -112,7 +114,7 @@ class _Zygote:
     def __init__(self, node, channel, settings):
         self._node = node
         self._channel = channel
-        self._front = channel.sock
+        self._front = socket.socket(fileno=channel.reads)
         self._scratch = settings["scratch"]
         self._children = {}  # pid -> worker's number
         self._prctl = _prctl()
@@ -173,7 +175,7 @@ class _Zygote:
                 self._channel.send(frames.EXITED, number, _how(status).encode())
 
     def _command(self, wake, woken):
-        command, fds, _, _ = socket.recv_fds(self._front, frames.COMMAND.size, 2)
+        command, fds, _, _ = socket.recv_fds(self._front, frames.COMMAND.size, 3)
         if len(command) < frames.COMMAND.size:
             return False
         kind, number, argument = frames.COMMAND.unpack(command)
@@ -228,7 +230,7 @@ class _Zygote:
         for fd in pipes:
             os.close(fd)
         self._front.close()
-        sock, output = fds
+        reads, writes, output = fds
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
@@ -236,7 +238,7 @@ class _Zygote:
         if os.getppid() != zygote:
             os._exit(1)
         fork.reseed()
-        channel = frames.Channel(socket.socket(fileno=sock))
+        channel = frames.Channel(reads, writes)
         _serve(self._node, channel, new_loop())
 
     def _die_with_parent(self, signum):

@@ -148,7 +148,7 @@ class Worker:
         self._task = asyncio.current_task()
         while True:
             if not self._channel.buffered and busy(self._loop):
-                await readable(self._loop, self._channel.sock)
+                await readable(self._loop, self._channel.reads)
             call = self._next()
             if call is None:
                 return
@@ -188,7 +188,7 @@ class Worker:
     def leave(self):
         """Called in a process that the handler has forked: it must not serve requests."""
         self._forked = True
-        self._channel.sock.close()
+        self._channel.close()
 
     def _respond(self, response):
         logs.finish()
@@ -247,16 +247,16 @@ def busy(loop):
     return len(tasks) != 1 and len(asyncio.all_tasks(loop)) > 1
 
 
-async def readable(loop, sock):
-    """Wait until sock can be read."""
+async def readable(loop, file):
+    """Wait until the file with that number can be read."""
     ready = loop.create_future()
 
     def wake():
         if not ready.done():
             ready.set_result(None)
 
-    loop.add_reader(sock, wake)
+    loop.add_reader(file, wake)
     try:
         await ready
     finally:
-        loop.remove_reader(sock)
+        loop.remove_reader(file)
