@@ -101,7 +101,7 @@ func TestInvokeAsyncThatIsNotAccepted(t *testing.T) {
 		{[]string{"strange"}, term.ExitFailed, "the server responded with HTTP 200, not as a version does"},
 		{[]string{"moved"}, term.ExitFailed, "the server responded with HTTP 307, not as a version does"},
 		{[]string{"greet", "--trace"}, term.ExitUsage, "--async cannot be combined with --trace or --inspect"},
-		{[]string{"greet", "--web-address", refusedAddress(t)}, term.ExitFailed, "connection refused"},
+		{[]string{"greet", "--web-address", refusedAddress}, term.ExitFailed, "connection refused"},
 		{[]string{"greet", "--web-address", "%"}, term.ExitFailed, "is not the web address of a version"},
 	} {
 		got := runKrt(t.Context(), "", append([]string{"invoke", "--async", "--web-address", web}, c.args...)...)

@@ -54,7 +54,7 @@ func TestInvokeWithCredentials(t *testing.T) {
 		"must have one line of printable characters, without spaces": "two words",
 		"cannot read the token: ":                                    strings.Repeat("a", 20_000),
 	} {
-		got := runKrt(t.Context(), "", "invoke", "room-price", "--address", refusedAddress(t), "--token-file", file(text))
+		got := runKrt(t.Context(), "", "invoke", "room-price", "--address", refusedAddress, "--token-file", file(text))
 		require.Equal(t, term.ExitFailed, got.code)
 		require.Contains(t, got.err, wanted)
 		require.NotContains(t, got.err, text)

@@ -62,7 +62,7 @@ func TestInvokeInspect(t *testing.T) {
 
 	// An early reply whose work goes on.
 	r.Early = "reply"
-	got = runKrt(t.Context(), "", append(args[:len(args)-1:len(args)-1], keep(t, r), "--timeout", "1s")...)
+	got = runKrt(t.Context(), "", append(args[:len(args)-1:len(args)-1], keep(t, r), "--timeout", "3s")...)
 	require.Contains(t, got.out,
 		"\nThe work behind the early reply has not ended yet. Once it has, this shows all of it: kn-krt requests --address ")
 	require.Contains(t, got.out, " 4f0c\n")
@@ -83,7 +83,7 @@ func TestInvokeInspectOfAFailure(t *testing.T) {
 	require.Contains(t, got.out, "  \"request\": {\n    \"id\": \"4f0c\",\n")
 
 	// What cannot be read is a warning: the call's own error is the one that counts.
-	got = runKrt(t.Context(), "", "invoke", "cancel-room", "--inspect", "--address", args[4], "--inspect-address", refusedAddress(t))
+	got = runKrt(t.Context(), "", "invoke", "cancel-room", "--inspect", "--address", args[4], "--inspect-address", refusedAddress)
 	require.Equal(t, term.ExitFailed, got.code)
 	require.Contains(t, got.err, "Warning: the request cannot be shown: no version keeps requests at ")
 	require.Contains(t, got.err, "\nError: INTERNAL: error in 'model': no such room\n")
@@ -106,10 +106,10 @@ func TestInvokeInspectOfACallThatEndsItself(t *testing.T) {
 	r := inspection.Request{
 		ID: "4f0c", Code: "DEADLINE_EXCEEDED", Node: "etl", Inspected: true, Steps: []inspection.Step{{Node: "etl", Outcome: "error"}},
 	}
-	args := []string{"invoke", "wait", "--inspect", "--timeout", "500ms", "--address", serveVersion(t), "--inspect-address", keep(t, r)}
+	args := []string{"invoke", "wait", "--inspect", "--timeout", "2s", "--address", serveVersion(t), "--inspect-address", keep(t, r)}
 	got := runKrt(t.Context(), "", args...)
 	require.Equal(t, term.ExitFailed, got.code)
-	require.Equal(t, "Error: DEADLINE_EXCEEDED: no response within 500ms\n", got.err)
+	require.Equal(t, "Error: DEADLINE_EXCEEDED: no response within 2s\n", got.err)
 	require.Contains(t, got.out, "request   4f0c\n")
 
 	o := invokeOptions{requests: func() (*requests.Running, error) { return &requests.Running{Show: "kn-krt requests"}, nil }}

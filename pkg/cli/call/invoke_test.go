@@ -147,7 +147,7 @@ type endless struct{}
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestInvokeNothingListens(t *testing.T) {
-	address := refusedAddress(t)
+	address := refusedAddress
 	got := runKrt(t.Context(), "", "invoke", "x", "--address", address)
 	require.Equal(t, krtResult{code: term.ExitFailed, err: "Error: no version is running at " + address + ": connection refused\n" +
 		"Start one with 'kn-krt run', name another address with --address, " +

@@ -176,14 +176,8 @@ func handlerError(t *testing.T) error {
 	return st.Err()
 }
 
-// refusedAddress is an address at which nothing listens.
-func refusedAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
-}
+// refusedAddress is an address at which nothing listens: one that was free a moment ago may be another program's.
+const refusedAddress = "127.0.0.1:1"
 
 // canceled is a context that is done already, as after Ctrl-C.
 func canceled(t *testing.T) context.Context {

@@ -34,9 +34,6 @@ func TestRunsAreFound(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, closed.Close())
 	state := func(name string) string {
 		dir := filepath.Join(home, "kn-krt", name)
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, "run"), 0o700))
@@ -46,7 +43,7 @@ func TestRunsAreFound(t *testing.T) {
 	also := running.Run{Version: "a-v1", Path: "/a", Inspection: listener.Addr().String()}
 	require.NoError(t, running.Write(state("b"), here))
 	require.NoError(t, running.Write(state("a"), also))
-	require.NoError(t, running.Write(state("killed"), running.Run{Version: "k-v1", Inspection: closed.Addr().String()}))
+	require.NoError(t, running.Write(state("killed"), running.Run{Version: "k-v1", Inspection: "127.0.0.1:1"}))
 	require.NoError(t, running.Write(state("off"), running.Run{Version: "o-v1"}))
 	require.NoError(t, running.Write(state("elsewhere"), running.Run{Version: "e-v1", Inspection: "192.0.2.1:80"}))
 	for name, text := range map[string]string{"broken": "{", "large": strings.Repeat(" ", 100<<10)} {
