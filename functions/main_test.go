@@ -5,6 +5,7 @@ package functions_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +81,12 @@ func manyAtOnce(t *testing.T, v *localrun.Version, rpc string, each func(caller 
 		_, want := each(i)
 		require.JSONEq(t, want, answer, "caller %d", i)
 	}
+}
+
+// saved waits until the version's store has a text at a path: nodes need not wait until it has what they save.
+func saved(t *testing.T, v *localrun.Version, path, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(v.Store(t, path), text) }, time.Minute, 50*time.Millisecond, text)
 }
 
 // within bounds what a test waits for; it is far more than any call takes.

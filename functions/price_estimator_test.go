@@ -59,12 +59,10 @@ func TestPriceEstimator(t *testing.T) {
 		})
 	})
 	t.Run("saved", func(t *testing.T) {
-		measured := v.Store(t, "/v1/measurements?name=room_price")
-		require.Contains(t, measured, `"borough":"Queens"`)
-		predicted := v.Store(t, "/v1/predictions")
-		require.Contains(t, predicted, `"true_value":"mid"`)
-		require.Contains(t, predicted, `"error":"missing_values"`)
-		require.Contains(t, predicted, `"error":"new_labels"`)
+		saved(t, v, "/v1/measurements?name=room_price", `"borough":"Queens"`)
+		for _, text := range []string{`"true_value":"mid"`, `"error":"missing_values"`, `"error":"new_labels"`} {
+			saved(t, v, "/v1/predictions", text)
+		}
 	})
 }
 

@@ -59,7 +59,7 @@ func TestWriter(t *testing.T) {
 		require.Empty(t, chunks)
 	})
 	t.Run("saved", func(t *testing.T) {
-		require.Contains(t, v.Store(t, "/v1/measurements?name=written"), `"words":5`)
+		saved(t, v, "/v1/measurements?name=written", `"words":5`)
 	})
 	t.Run("many", func(t *testing.T) {
 		texts := make([][]chunk, 24) // fewer than of unary rpcs: a worker has one stream at a time

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long anything may take on a busy machine.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // harness is a dispatcher behind HTTP.
 type harness struct {

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestSettingsAreFollowedAndBadOnesAreNot(t *testing.T) {
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "config-krt", Namespace: "krt-system"}}
 	config.Data = map[string]string{"ingress-domain": "one.example.com"}
 	require.NoError(t, cluster.Create(t.Context(), config))
-	t.Cleanup(func() { _ = cluster.Delete(t.Context(), config) })
+	t.Cleanup(func() { _ = cluster.Delete(context.Background(), config) })
 	require.True(t, p.soon(func() bool { return p.host() == p.namespace+".one.example.com" }))
 
 	config.Data = map[string]string{"ingress-domain": "two.example.com", "timeout": "never"}

@@ -56,5 +56,5 @@ func TestTheServiceShowsThatTheDatabaseIsAway(t *testing.T) {
 	require.Contains(t, page, `krt_store_up{kind="document",sink="postgres"} 0`)
 
 	database.Start(t)
-	require.Eventually(t, func() bool { status, _ := get("/readyz"); return status == http.StatusOK }, 10*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { status, _ := get("/readyz"); return status == http.StatusOK }, 3*time.Minute, 50*time.Millisecond)
 }
