@@ -66,6 +66,8 @@ type Client struct {
 	sizes   sync.Map
 	change  sync.Mutex
 	changed chan struct{} // closed when the connection is made again
+	// made is when the stream was made, as far as that is known since the connection was, guarded by change.
+	made time.Time
 	// link ends when the connection is lost, guarded by change.
 	link   context.Context
 	unlink context.CancelCauseFunc
@@ -143,7 +145,7 @@ func (c *Client) connected() {
 	c.change.Lock()
 	defer c.change.Unlock()
 	close(c.changed)
-	c.changed = make(chan struct{})
+	c.changed, c.made = make(chan struct{}), time.Time{}
 }
 
 // lost ends what was asked over the connection: there will be no response.

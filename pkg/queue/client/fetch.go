@@ -35,8 +35,9 @@ type Received struct {
 	// Bytes is about how many bytes of memory it takes.
 	Bytes int64
 
-	msg jetstream.Msg
-	of  *Client
+	msg  jetstream.Msg
+	of   *Client
+	made time.Time // when its stream was made
 }
 
 // Fetch passes events of a step to each as they come: at most the given number, of about the given size in bytes
@@ -48,10 +49,16 @@ func (c *Client) Fetch(ctx context.Context, s queue.Step, events, bytes int, eac
 	ctx, cancel := context.WithTimeout(ctx, fetchTime+callTime)
 	defer cancel()
 	changed, begin := c.Changed(), time.Now()
+	made, err := c.since(ctx)
+	if err != nil {
+		return missing(err)
+	}
 	consumer, err := c.find(ctx, s)
 	if err != nil {
 		return missing(err)
 	}
+	next := each
+	each = func(r *Received) { r.made = made; next(r) }
 	bound := []jetstream.FetchOpt{jetstream.FetchMaxBytes(bytes)}
 	if c.settings.Replicas > 1 {
 		// Such servers send an event only once they agree that they do. That a batch with a bound is complete they say
@@ -157,23 +164,39 @@ func missing(err error) error {
 	return err
 }
 
-// Ack has the server remove the event, and returns when it has.
+// Ack has the server remove the event, and returns when it has, or when the event has gone with its stream.
 func (r *Received) Ack(ctx context.Context) error {
+	if _, err := r.of.since(ctx); err != nil || r.gone() {
+		return err
+	}
 	ctx, cancel := r.of.call(ctx)
 	defer cancel()
 	return ended(ctx, r.msg.DoubleAck(ctx))
 }
 
 // Done is Ack that does not wait for the server.
-func (r *Received) Done() error { return worded(r.msg.Ack()) }
+func (r *Received) Done() error {
+	if r.gone() {
+		return nil
+	}
+	return worded(r.msg.Ack())
+}
 
 // Nak gives the event back: it is delivered again after delay.
 func (r *Received) Nak(delay time.Duration) error {
-	if delay <= 0 {
+	switch {
+	case r.gone():
+		return nil
+	case delay <= 0:
 		return r.msg.Nak()
 	}
 	return r.msg.NakWithDelay(delay)
 }
 
 // InProgress has the server wait for another [queue.AckWait].
-func (r *Received) InProgress() error { return r.msg.InProgress() }
+func (r *Received) InProgress() error {
+	if r.gone() {
+		return nil
+	}
+	return r.msg.InProgress()
+}

@@ -47,7 +47,7 @@ func (c *Client) Mark(ctx context.Context, workflow, correlation string, header 
 func (c *Client) Marked(ctx context.Context, workflow, correlation string) (http.Header, error) {
 	ctx, cancel := c.call(ctx)
 	defer cancel()
-	stream, err := c.js.Stream(ctx, c.settings.Stream)
+	stream, err := c.open(ctx)
 	if err = ended(ctx, err); err != nil {
 		return nil, cmp.Or(missing(err), err)
 	}
@@ -65,7 +65,7 @@ func (c *Client) Marked(ctx context.Context, workflow, correlation string) (http
 func (c *Client) Unmark(ctx context.Context, workflow, correlation string) error {
 	ctx, cancel := c.call(ctx)
 	defer cancel()
-	stream, err := c.js.Stream(ctx, c.settings.Stream)
+	stream, err := c.open(ctx)
 	if err = ended(ctx, err); err != nil {
 		return cmp.Or(missing(err), err)
 	}

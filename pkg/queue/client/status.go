@@ -22,7 +22,7 @@ const (
 func (c *Client) Bytes(ctx context.Context) (waiting int64, err error) {
 	ctx, cancel := c.call(ctx)
 	defer cancel()
-	s, err := c.js.Stream(ctx, c.settings.Stream)
+	s, err := c.open(ctx)
 	if err = ended(ctx, err); err != nil {
 		return 0, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}
@@ -39,7 +39,7 @@ func (c *Client) Room() (most, reserve int64) {
 // its events was published, for which the server sends that event.
 func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) {
 	bounded, cancel := c.call(ctx)
-	stream, err := c.js.Stream(bounded, c.settings.Stream)
+	stream, err := c.open(bounded)
 	cancel()
 	if err = ended(bounded, err); err != nil {
 		return queue.Status{}, fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
@@ -109,7 +109,7 @@ func (c *Client) Drop(ctx context.Context, s queue.Step) (dropped int64, err err
 	}
 	bounded, cancel := context.WithTimeout(ctx, dropTime)
 	defer cancel()
-	stream, err := c.js.Stream(bounded, c.settings.Stream)
+	stream, err := c.open(bounded)
 	if err != nil {
 		return 0, fmt.Errorf("cannot find the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
 	}

@@ -93,9 +93,11 @@ func (c *Client) ensureStream(ctx context.Context) (err error) {
 		cancel()
 	}()
 	want := c.stream()
-	found, err := c.js.Stream(bounded, want.Name)
+	changed := c.Changed()
+	found, err := c.open(bounded)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		if _, err = c.js.CreateStream(bounded, want); err == nil {
+		if found, err = c.js.CreateStream(bounded, want); err == nil {
+			c.note(found.CachedInfo().Created, changed)
 			c.log.Info("made the stream of the version", "stream", want.Name, "maxBytes", want.MaxBytes, "replicas", want.Replicas)
 		}
 		return err

@@ -16,7 +16,7 @@ import (
 // there is nothing but marks.
 func (c *Client) Sweep(ctx context.Context) error {
 	bounded, cancel := c.call(ctx)
-	stream, err := c.js.Stream(bounded, c.settings.Stream)
+	stream, err := c.open(bounded)
 	cancel()
 	if err != nil {
 		return fmt.Errorf("cannot read the stream %s: %w", c.settings.Stream, cmp.Or(missing(err), err))
