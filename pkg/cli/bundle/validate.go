@@ -32,7 +32,8 @@ func NewValidateCommand(s term.Streams) *cobra.Command {
 		Short: "Check a version's manifest, protos and files",
 		Long: `Check a version: the manifest, the protos it names and the files it needs. All problems
 are printed at once, with file and line. The default is the version in the current
-folder.
+folder. Where there is a Python for its nodes, their files are compiled too; no code of
+the version is run.
 
 Exits with 0 if there are no errors (warnings are allowed), else with 1.`,
 		Example: `  kn-krt validate
@@ -55,6 +56,7 @@ func runValidate(ctx context.Context, o validateOptions) error {
 		return err
 	}
 	defer b.Close()
+	b.compilePython(ctx)
 	if o.output == term.OutputJSON {
 		err = term.PrintJSON(o.streams.Out, newReport(b, o.verbose))
 	} else {
