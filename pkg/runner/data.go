@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,11 @@ import (
 	"krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/runner/store/bsontag"
 )
+
+// lossTime bounds how long a measurement or a prediction waits for the store: it is lost then, and the handler goes on, so
+// that a store that hangs does not use up a request's time. Documents wait as long as the client of the store does, as in
+// Python (_krt_runner/store.py), and all of them no longer than the request may take.
+const lossTime = 3 * time.Second
 
 // Measurement saves measurements of the node.
 type Measurement struct{ c *HandlerContext }
@@ -29,7 +35,9 @@ func (m *Measurement) Save(name string, fields map[string]any, tags map[string]s
 	case c.node.store == nil:
 		c.Logger.Slog().Info("measurement", "name", name, "fields", kept, "tags", tags)
 	default:
-		err = c.node.store.SaveMeasurement(c.Context(), c.origin(), store.Measurement{
+		ctx, cancel := context.WithTimeout(c.Context(), lossTime)
+		defer cancel()
+		err = c.node.store.SaveMeasurement(ctx, c.origin(), store.Measurement{
 			Name: name, Fields: kept, Tags: tags, Time: time.Now().UTC(),
 		})
 	}
@@ -84,7 +92,9 @@ func (p *Prediction) save(doc store.Prediction) error {
 			"true_value", doc.TrueValue, "error", doc.Error)
 		return nil
 	}
-	if err := c.node.store.SavePrediction(c.Context(), c.origin(), doc); err != nil {
+	ctx, cancel := context.WithTimeout(c.Context(), lossTime)
+	defer cancel()
+	if err := c.node.store.SavePrediction(ctx, c.origin(), doc); err != nil {
 		// KRT V1's Save returned nothing, so most handlers ignore the error.
 		c.own.Slog().Error("prediction lost", "error", err)
 		return err

@@ -1,7 +1,9 @@
 package runner_test
 
 import (
+	"errors"
 	"math"
+	"net"
 	"reflect"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"krt.dev/kn-krt/pkg/runner"
+	"krt.dev/kn-krt/pkg/runner/event"
 	"krt.dev/kn-krt/pkg/runner/runnertest"
 )
 
@@ -59,4 +62,23 @@ func same(t *testing.T, what string, got, want any) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
+}
+
+// A store that hangs costs a measurement and a prediction, and not the request.
+func TestAStoreThatHangs(t *testing.T) {
+	hung, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and answers nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	env := map[string]string{"KRT_STORE": "http://" + hung.Addr().String()}
+	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+		if ctx.Measurement.Save("rooms", map[string]any{"beds": 2}, nil) == nil || ctx.Prediction.Save(time.Now(), "a", "b") == nil {
+			return nil, errors.New("nothing has been saved")
+		}
+		return value("done"), ctx.Context().Err()
+	})
+	in := message("x")
+	in.Deadline = time.Now().Add(2 * time.Minute)
+	equal(t, "type", r.post(t, in).event.Type, event.TypeMessage)
 }

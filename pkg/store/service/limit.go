@@ -23,7 +23,7 @@ const (
 
 	// shares is into how many parts Bytes is divided: a version may hold one.
 	shares = 4
-	// waiting is how long a request may wait for room. Nodes wait for a second.
+	// waiting is how long a request may wait for room. Nodes wait for 3 s and more.
 	waiting = 250 * time.Millisecond
 	// leastBytes is what a request holds at least, and resultBytes what a response has, but for
 	// one entry that is larger: the rest is in the next page.

@@ -15,7 +15,10 @@ from _krt_runner.context import Done
 _NOT_ITS_CONTENT = (401, 403, 429)  # refusals of who sends, or of how much, for which a handler can do nothing
 _PAGE = 5000  # documents in a response at most
 _MAX_RESPONSE = 32 << 20  # bytes: more than the store sends at most
-_TIMEOUT = 1  # second, as in the original: a store that hangs must not use up a request's time
+# How long the store may take to respond, in seconds, as in Go (pkg/runner/data.go): to documents as long as it may take
+# itself, and to what is lost if it does not so long that a store that hangs does not use up a request's time.
+_DOCUMENTS, _LOSSES = 10, 3
+_COLLECTIONS = "/v1/collections/"
 
 
 class StoreError(RuntimeError):
@@ -31,8 +34,8 @@ class StoreRefused(StoreError):
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("store", timeout=_TIMEOUT)
+    def __init__(self, path, timeout):
+        super().__init__("store", timeout=timeout)
         self._path = path
 
     def connect(self):
@@ -76,7 +79,7 @@ class Client:
             headers["traceparent"] = call.traceparent
         with self._lock:
             try:
-                status, response, again = self._exchange(path, data, headers)
+                status, response, again = self._exchange(path, data, headers, _patience(path, call))
             except (OSError, http.client.HTTPException) as error:
                 self._close()
                 raise StoreError("cannot reach the store at %s (KRT_STORE): %s" % (self._address, error)) from error
@@ -87,13 +90,15 @@ class Client:
             return {"id": made}  # it was saved the first time, whose response is lost
         return _read(status, response)
 
-    def _exchange(self, path, data, headers):
+    def _exchange(self, path, data, headers, timeout):
         """Send a request; return status and body of the response, and whether it was sent twice."""
         again = False
         fresh = self._connection is None
         while True:
             if self._connection is None:
-                self._connection = self._open()
+                self._connection = self._open(timeout)
+            elif self._connection.sock is not None:
+                self._connection.sock.settimeout(timeout)
             try:
                 self._send(path, data, headers)
                 response = self._connection.getresponse()
@@ -119,14 +124,14 @@ class Client:
             # On a connection that was idle there is nothing to read, which is another error.
             pass
 
-    def _open(self):
+    def _open(self, timeout):
         url = urllib.parse.urlsplit(self._address)
         if url.scheme == "unix":
-            return _UnixConnection(url.path)
+            return _UnixConnection(url.path, timeout)
         if url.scheme == "http" and url.hostname:
-            return http.client.HTTPConnection(url.hostname, url.port or 80, timeout=_TIMEOUT)
+            return http.client.HTTPConnection(url.hostname, url.port or 80, timeout=timeout)
         if url.scheme == "https" and url.hostname:
-            return http.client.HTTPSConnection(url.hostname, url.port or 443, timeout=_TIMEOUT, context=self._tls)
+            return http.client.HTTPSConnection(url.hostname, url.port or 443, timeout=timeout, context=self._tls)
         raise StoreError("KRT_STORE: %r is neither unix:///path, http://host:port nor https://host:port" % self._address)
 
     def before_fork(self):
@@ -137,6 +142,15 @@ class Client:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _patience(path, call):
+    """How many seconds the store may take to respond to a request of a call: no more than that has left."""
+    patience = _DOCUMENTS if path.startswith(_COLLECTIONS) else _LOSSES
+    if call is None or not call.deadline_ns:
+        return patience
+    left = call.deadline_ns / 1e9 - time.time()
+    return min(patience, max(left, 0.001))
 
 
 def new_id():
@@ -220,7 +234,7 @@ class DB:
         if self._client is None:
             raise RuntimeError("no store configured: ctx.db.%s needs one, set KRT_STORE" % what)
         try:
-            return self._client.post("/v1/collections/%s%s" % (urllib.parse.quote(coll, safe=""), suffix), body)
+            return self._client.post("%s%s%s" % (_COLLECTIONS, urllib.parse.quote(coll, safe=""), suffix), body)
         except (StoreError, TypeError, ValueError) as error:
             error.args = ("ctx.db.%s: collection %r: %s" % (what, coll, error),)
             raise
