@@ -35,6 +35,14 @@ func (e *Entrypoint) admit(t *table, r *route, by record.Protocol) (ticket, *spb
 	return k, nil
 }
 
+// releaseUnless gives the place back of a request that ends before it is used up or refused: what reads or decodes it has
+// panicked. It is to be deferred; net/http ends the connection then.
+func (k *ticket) releaseUnless(read *bool) {
+	if !*read {
+		k.release()
+	}
+}
+
 // release gives the place back.
 func (k *ticket) release() { k.entry.inFlight.Add(-1) }
 

@@ -89,10 +89,14 @@ func (h home) Respond(ctx context.Context, p *delivery.Parcel) error {
 		header := make(http.Header, 16)
 		p.Event.WriteHeader(header)
 		to := &url.URL{Scheme: "http", Host: token.Address, Path: "/reply"}
-		if err := h.sender.Forward(ctx, to, delivery.Forwarded(header), p.Data); err != nil {
+		switch err := h.sender.Forward(ctx, to, delivery.Forwarded(header), p.Data); {
+		case err == nil:
+			h.metrics.Forwarded()
+		case delivery.Misdirected(err): // the replica has ended, and its client's connection with it
+			h.drop(metrics.DropForward, fmt.Errorf("the replica that held the request has ended: %w", err))
+		default:
 			return fmt.Errorf("cannot forward it: %w", err)
 		}
-		h.metrics.Forwarded()
 		return nil
 	case req == nil || req.gone.Load():
 		h.drop(metrics.DropLate, nil)

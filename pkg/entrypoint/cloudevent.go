@@ -1,7 +1,6 @@
 package entrypoint
 
 import (
-	"fmt"
 	"net/http"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -31,8 +30,10 @@ func (e *Entrypoint) serveEvent(t *table, w http.ResponseWriter, r *http.Request
 		web.WriteFailure(w, overload)
 		return
 	}
+	read := false
+	defer k.releaseUnless(&read)
 	in, request, ok := k.readEvent(w, r, workflow)
-	if !ok {
+	if read = true; !ok {
 		return
 	}
 	ctx := event.ContextWithTrace(r.Context(), in.Trace().Via(event.RequestTrace(r.Header)))
@@ -75,9 +76,8 @@ func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow stri
 	var in *web.Event
 	var data mem.Buffer
 	var refusal *web.EventError
-	if k.route != nil && k.route.stream {
+	if refusal = k.unfit(r.Header, workflow); refusal != nil {
 		web.LeaveUnread(w, r.ContentLength)
-		refusal = k.route.notForEvents()
 	} else if in, refusal = k.entry.decoding.ReadEvent(w, r, &turn); refusal == nil {
 		if k.route, refusal = k.table.choose(in, workflow); refusal == nil {
 			data, refusal = k.decode(in)
@@ -94,6 +94,19 @@ func (k *ticket) readEvent(w http.ResponseWriter, r *http.Request, workflow stri
 		return nil, received{}, false
 	}
 	return in, received{data: data, causationID: clip.Text(in.ID(), 256)}, true
+}
+
+// unfit refuses what is not read, because its header and its path say already that it is not an event for a workflow.
+func (k *ticket) unfit(h http.Header, workflow string) *web.EventError {
+	switch r := k.route; {
+	case r == nil && workflow != "":
+		return web.NoWorkflow(k.table.version.Name, workflow, k.table.workflows())
+	case r != nil && r.stream:
+		return web.NotForEvents(r.Name, r.path)
+	case r != nil && !web.IsEvent(h):
+		return web.NotAnEvent(r.Name, r.path)
+	}
+	return nil
 }
 
 // logRefusal logs that a producer's event was refused: nobody reads the response sent to a source or a channel.
@@ -113,8 +126,7 @@ func (t *table) choose(in *web.Event, workflow string) (*route, *web.EventError)
 		if r := t.byName[workflow]; r != nil {
 			return r, nil
 		}
-		return nil, &web.EventError{Status: http.StatusNotFound,
-			Text: fmt.Sprintf("version %q has no workflow %q; it has %s", t.version.Name, clip.Text(workflow, 64), t.workflows())}
+		return nil, web.NoWorkflow(t.version.Name, workflow, t.workflows())
 	}
 	if r := t.find(in.Type()); r != nil {
 		return r, nil
@@ -124,24 +136,13 @@ func (t *table) choose(in *web.Event, workflow string) (*route, *web.EventError)
 			return r, nil
 		}
 	}
-	return nil, &web.EventError{Status: http.StatusNotFound,
-		Text: fmt.Sprintf("type %q is neither a workflow nor an rpc of version %q; "+
-			"POST /workflows/<name> or set the extension krtworkflow to one of %s",
-			clip.Text(in.Type(), 128), t.version.Name, t.workflows())}
-}
-
-// notForEvents refuses an event for a streaming rpc: the response to an event is one event, and nobody reads
-// what comes after it.
-func (r *route) notForEvents() *web.EventError {
-	return &web.EventError{Status: http.StatusNotAcceptable, Text: fmt.Sprintf("workflow %q responds with a stream of messages, "+
-		"and the response to an event is one event: send the message without the event, as JSON, by POST %s or /workflows/%s, "+
-		"with Accept: text/event-stream or application/json", r.Name, r.path, r.Name)}
+	return nil, web.NoSuchType(t.version.Name, in.Type(), t.workflows())
 }
 
 // decode returns the event's data as the bytes of the rpc's input message.
 func (k *ticket) decode(in *web.Event) (mem.Buffer, *web.EventError) {
 	if k.route.stream {
-		return nil, k.route.notForEvents()
+		return nil, web.NotForEvents(k.route.Name, k.route.path)
 	}
 	data, refusal := in.Message(k.table.json, k.entry.options.MaxMessageBytes, k.route.input)
 	if refusal != nil {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"connectrpc.com/connect"
-	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
@@ -99,7 +97,6 @@ var errNotConnected = status.Error(codes.Unavailable, "the connection is closed"
 
 // forwarder is what forwarding needs of the web port.
 func (e *Entrypoint) forwarder() traffic.Web {
-	failures := connect.NewErrorWriter()
 	return traffic.Web{
 		Admit:     func() bool { return e.inFlight.Add(1) <= int64(e.options.MaxInFlight) },
 		Leave:     func() { e.inFlight.Add(-1) },
@@ -109,13 +106,6 @@ func (e *Entrypoint) forwarder() traffic.Web {
 			t, name := e.table.Load(), strings.TrimPrefix(r.URL.Path, "/workflows/")
 			return streams(t.byMethod[r.URL.Path]) || streams(t.byName[name])
 		},
-		Fail: func(w http.ResponseWriter, r *http.Request, failure *spb.Status) {
-			if e.table.Load().byMethod[r.URL.Path] == nil { // an event, or a path of an annotation
-				web.WriteFailure(w, failure)
-				return
-			}
-			r.Header.Set("Connect-Protocol-Version", "1") // plain JSON is Connect's, but for that
-			_ = failures.Write(w, r, web.ConnectError(failure))
-		},
+		Fail: web.Refuse,
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protojson"
-
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 	"krt.dev/kn-krt/pkg/schema"
 )
@@ -17,13 +15,7 @@ import (
 func (e *Entrypoint) describePage(w http.ResponseWriter, r *http.Request) {
 	t := e.table.Load()
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
-		body, err := protojson.Marshal(t.describe)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(append(body, '\n'))
+		web.WriteMessage(w, t.describe)
 		return
 	}
 	v := t.view(r.Host)

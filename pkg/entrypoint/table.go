@@ -69,7 +69,7 @@ func (e *Entrypoint) newTable(v Version) (*table, error) {
 		source:   eventSource(v),
 		byMethod: make(map[string]*route, len(v.Workflows)),
 		byName:   make(map[string]*route, len(v.Workflows)),
-		json:     web.NewJSON(dynamicpb.NewTypes(v.Schema.Registry()), e.budget),
+		json:     web.NewJSON(dynamicpb.NewTypes(v.Schema.Registry()), e.budget, e.options.MaxMessageBytes),
 		drained:  make(chan struct{}),
 	}
 	t.refs.Store(1)

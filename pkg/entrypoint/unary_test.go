@@ -91,9 +91,11 @@ func TestJSONThatGrowsAboveTheLimitIsTooLarge(t *testing.T) {
 	}
 	body := `{"by":{` + strings.Join(entries, ",") + `}}`
 	require.Less(t, len(body), 64<<10)
-	status, _, text := askJSON(t, h, body, false)
-	require.Equal(t, http.StatusRequestEntityTooLarge, status, text)
-	require.Contains(t, text, "bytes in protobuf, the limit is 65536 (max-message-bytes)")
+	for _, transcoded := range []bool{false, true} {
+		status, _, text := askJSON(t, h, body, transcoded)
+		require.Equal(t, http.StatusRequestEntityTooLarge, status, text)
+		require.Contains(t, text, "bytes in protobuf, the limit is 65536 (max-message-bytes)")
+	}
 }
 
 // BenchmarkUnaryJSON counts what a call of 1 KB takes, its node included, with and without the transcoder.

@@ -43,7 +43,8 @@ func (e *Entrypoint) keeping(handle func(*table, http.ResponseWriter, *http.Requ
 	return func(w http.ResponseWriter, r *http.Request) {
 		t := e.acquire()
 		if t == nil {
-			http.Error(w, "the version is stopping", http.StatusServiceUnavailable)
+			web.LeaveUnread(w, r.ContentLength)
+			web.Refuse(w, r, &spb.Status{Code: int32(code.Code_UNAVAILABLE), Message: "the version is stopping"})
 			return
 		}
 		defer t.release()
@@ -76,7 +77,10 @@ func (h *rpcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, overload)
 		return
 	}
+	read := false
+	defer k.releaseUnless(&read)
 	data, err := h.read(r, route)
+	read = true
 	body.Decoded()
 	if refusal := body.Refusal(); refusal != nil { // the client has a response; an error is that nothing was handed on
 		if err == nil {

@@ -8,6 +8,9 @@ import (
 	"net/http/httputil"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
@@ -67,7 +70,9 @@ func (f *front) handler(dashboard http.Handler) http.Handler {
 		default:
 		}
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "the version is starting; "+web.ReservedPath+" shows how far it is", http.StatusServiceUnavailable)
+		web.Refuse(w, r, &spb.Status{
+			Code: int32(code.Code_UNAVAILABLE), Message: "the version is starting; " + web.ReservedPath + " shows how far it is",
+		})
 	})
 }
 

@@ -93,7 +93,7 @@ func (m encoded) output(limit int) (runner.Output, error) {
 	case err != nil:
 		return runner.Output{}, runner.Failed(code.Code_INTERNAL, event.ReasonWrongOutput, err)
 	case len(data) > limit:
-		err = fmt.Errorf("the dict has %d bytes as a message, the limit is %d (max-message-bytes)", len(data), limit)
+		err = fmt.Errorf("the dict has %d bytes as a message, the limit is %d%s", len(data), limit, event.LimitNamed)
 		return runner.Output{}, runner.Failed(code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge, err)
 	}
 	return runner.Output{Message: name, Data: data}, nil

@@ -189,7 +189,7 @@ func (n *node) fits(out Output) error {
 		return nil
 	}
 	return &failure{code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge,
-		fmt.Errorf("the %s has %d bytes, the limit is %d (max-message-bytes)", out.Message, size, n.maxMessageBytes)}
+		fmt.Errorf("the %s has %d bytes, the limit is %d%s", out.Message, size, n.maxMessageBytes, event.LimitNamed)}
 }
 
 // fail returns the error event for err, an error of the handler or of process.

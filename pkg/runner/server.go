@@ -218,7 +218,7 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (in *event.Event, 
 	in.Data, err = event.ReadBody(r.Body, r.ContentLength, s.node.maxMessageBytes)
 	switch {
 	case errors.Is(err, event.ErrTooLarge):
-		return nil, http.StatusRequestEntityTooLarge, errors.New(err.Error() + " (max-message-bytes)")
+		return nil, http.StatusRequestEntityTooLarge, errors.New(err.Error() + event.LimitNamed)
 	case err != nil:
 		return nil, http.StatusBadRequest, err
 	}

@@ -20,6 +20,9 @@ func JSONError(text []byte, err error) string {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return "it has only white space; a message without fields is {}"
 	}
+	if kind := noObject(text, said); kind != "" {
+		return said + ": it is " + kind + ", and a message with fields is an object, {…}"
+	}
 	if !strings.HasSuffix(said, "unexpected EOF") && !strings.HasSuffix(strings.TrimRight(said, " "), "unexpected token") {
 		return said
 	}
@@ -35,6 +38,27 @@ func JSONError(text []byte, err error) string {
 		return place(text, at) + string(text[at:at+6]) + " is half of a character; the other half must follow"
 	}
 	return said
+}
+
+// noObject names what text is as a whole, if that is what is wrong with it by what is said: something else than an object.
+func noObject(text []byte, said string) string {
+	start := bytes.TrimLeft(text, " \t\r\n")
+	if !json.Valid(text) || !strings.Contains(said, place(text, len(text)-len(start))+"unexpected token") {
+		return ""
+	}
+	switch start[0] {
+	case '{':
+		return ""
+	case '[':
+		return "a list"
+	case '"':
+		return "a string"
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "true or false"
+	}
+	return "a number"
 }
 
 // ended reports whether what is said, of the last byte of text, is that it ends: package json reads a space then.

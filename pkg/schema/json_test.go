@@ -21,6 +21,7 @@ func TestJSONError(t *testing.T) {
 }
 
 func TestJSONErrorsNameAPlace(t *testing.T) {
+	const object = "and a message with fields is an object, {…}"
 	for text, want := range map[string]string{
 		`  `:                              "it has only white space; a message without fields is {}",
 		`{"name":"\ud800"}`:               `(line 1:10): \ud800 is half of a character; the other half must follow`,
@@ -31,6 +32,11 @@ func TestJSONErrorsNameAPlace(t *testing.T) {
 		`{"name":"x`:                      "(line 1:11): the JSON ends here before it is complete",
 		`{"name":"\u12`:                   "(line 1:14): the JSON ends here before it is complete",
 		`{"nam":1}`:                       `(line 1:2): unknown field "nam"`,
+		"\n [1]":                          "syntax error (line 2:2): unexpected token [: it is a list, " + object,
+		`"x"`:                             `syntax error (line 1:1): unexpected token "x": it is a string, ` + object,
+		`1.5`:                             `syntax error (line 1:1): unexpected token 1.5: it is a number, ` + object,
+		`true`:                            `syntax error (line 1:1): unexpected token true: it is true or false, ` + object,
+		`null`:                            `syntax error (line 1:1): unexpected token null: it is null, ` + object,
 	} {
 		err := protojson.Unmarshal([]byte(text), &apipb.Api{})
 		require.Error(t, err, text)

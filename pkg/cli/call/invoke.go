@@ -275,11 +275,13 @@ func (o invokeOptions) call(ctx context.Context, r *connection, m invocation.Met
 // decodeRequest reads JSON into request; an error names the place and the field.
 func decodeRequest(text []byte, request proto.Message, types *dynamicpb.Types) error {
 	options := protojson.UnmarshalOptions{Resolver: types}
-	err := options.Unmarshal(text, request)
+	desc, err := request.ProtoReflect().Descriptor(), options.Unmarshal(text, request)
 	if err == nil {
+		if err = schema.CheckDepth(text, request.ProtoReflect()); err != nil {
+			return fmt.Errorf("cannot send the request: %w", err)
+		}
 		return nil
 	}
-	desc := request.ProtoReflect().Descriptor()
 	return term.WithHint(
 		fmt.Errorf("cannot read the request as %s: %s", desc.FullName(), schema.JSONError(text, err)),
 		"Fields of %s: %s", desc.FullName(), cmp.Or(fieldList(desc), "none"))

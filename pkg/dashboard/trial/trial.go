@@ -18,6 +18,7 @@ import (
 	"krt.dev/kn-krt/pkg/legible"
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 const (
@@ -88,10 +89,13 @@ func (c *Caller) Close() { _ = c.conn.Close() }
 // Input is the kind of the message that the rpc takes.
 func (c *Caller) Input() protoreflect.MessageDescriptor { return c.method.Desc.Input() }
 
-// Parse reads a message for the rpc. The error is protobuf-go's.
+// Parse reads a message for the rpc. The error is protobuf-go's, or that no node could decode the message.
 func (c *Caller) Parse(text []byte) (*dynamicpb.Message, error) {
 	m := dynamicpb.NewMessage(c.Input())
-	return m, protojson.UnmarshalOptions{Resolver: c.method.Types}.Unmarshal(text, m)
+	if err := (protojson.UnmarshalOptions{Resolver: c.method.Types}).Unmarshal(text, m); err != nil {
+		return m, err
+	}
+	return m, schema.CheckDepth(text, m)
 }
 
 // JSON is a message as JSON for people, with the fields that have their defaults or without.

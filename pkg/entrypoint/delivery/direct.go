@@ -223,7 +223,7 @@ func NodeFailure(node string, err error) *event.Failure {
 	switch {
 	case errors.Is(err, event.ErrTooLarge):
 		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonTooLarge
-		f.Text = fmt.Sprintf("node %q: its response is too large: %v (max-message-bytes)", node, err)
+		f.Text = fmt.Sprintf("node %q: its response is too large: %v%s", node, err, event.LimitNamed)
 	case errors.Is(err, memory.ErrFull):
 		f.Code, f.Reason = code.Code_RESOURCE_EXHAUSTED, event.ReasonOverload
 		f.Text = fmt.Sprintf("the response of node %q cannot be accepted: %v", node, err)

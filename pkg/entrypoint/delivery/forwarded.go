@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -16,6 +17,13 @@ func Dropped(h http.Header, forged bool, status int) int {
 		return http.StatusMisdirectedRequest
 	}
 	return status
+}
+
+// Misdirected reports whether an event that was forwarded to a replica has been refused because somebody else has its
+// address now: see [Dropped]. Whatever is sent there again is refused, too.
+func Misdirected(err error) bool {
+	var refused *responseError
+	return errors.As(err, &refused) && refused.status == http.StatusMisdirectedRequest
 }
 
 // Forwarded is the header of an event that another replica is to have.

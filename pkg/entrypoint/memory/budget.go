@@ -126,6 +126,9 @@ func (b *Budget) Decode(n int64) bool {
 	return true
 }
 
+// Decodable reports whether there can ever be room to decode a message that takes n bytes.
+func (b *Budget) Decodable(n int64) bool { return n <= b.limit/2 }
+
 // Decoded gives n bytes of a decoded message back.
 func (b *Budget) Decoded(n int64) { b.decoding.Add(-n) }
 

@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
@@ -67,7 +69,7 @@ func (r Receiver) Receive(ctx context.Context, rpc string, input protoreflect.Fu
 	}
 	compressed, length, limit := header[0], int64(binary.BigEndian.Uint32(header[1:])), r.Limit
 	if length > limit {
-		return nil, status.Errorf(codes.ResourceExhausted, "the message has %d bytes, the limit is %d (max-message-bytes)", length, limit)
+		return nil, tooLarge("the message has %d bytes, the limit is %d", length, limit)
 	}
 	raw, err := in.read(w, length)
 	if err != nil {
@@ -92,6 +94,12 @@ func (r Receiver) Receive(ctx context.Context, rpc string, input protoreflect.Fu
 		return in.decompress(w.RecvCompress(), raw, limit, r.Buffers)
 	}
 	return nil, status.Errorf(codes.InvalidArgument, "the message has the compression flag %d; it must be 0 or 1", compressed)
+}
+
+// tooLarge is the status of a message whose size does not change when it is sent again: its reason says so.
+func tooLarge(format string, args ...any) error {
+	text := fmt.Sprintf(format, args...) + event.LimitNamed
+	return status.FromProto(event.Failure{Code: code.Code_RESOURCE_EXHAUSTED, Reason: event.ReasonTooLarge, Text: text}.Status()).Err()
 }
 
 // upload is a message that is received over gRPC.
@@ -155,7 +163,7 @@ func (u upload) decompress(name string, raw mem.BufferSlice, limit int64, pool *
 	case err == nil:
 		return data, nil
 	case errors.Is(err, event.ErrTooLarge):
-		return nil, status.Errorf(codes.ResourceExhausted, "the message is larger than %d bytes (max-message-bytes) when decompressed", limit)
+		return nil, tooLarge("the message is larger than %d bytes when decompressed", limit)
 	case errors.Is(err, memory.ErrFull):
 		return nil, u.status(err)
 	}

@@ -22,7 +22,7 @@ func Count(b *memory.Budget, maxHeader int, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := memory.HeaderBytes(r.Header)
 		if n > maxHeader {
-			WriteStatus(w, http.StatusRequestHeaderFieldsTooLarge, &spb.Status{
+			RefuseAs(w, r, http.StatusRequestHeaderFieldsTooLarge, &spb.Status{
 				Code: int32(code.Code_RESOURCE_EXHAUSTED), Message: fmt.Sprintf("the header has %d bytes, the limit is %d", n, maxHeader),
 			})
 			return
@@ -38,7 +38,7 @@ func Count(b *memory.Budget, maxHeader int, next http.Handler) http.Handler {
 		in := &memory.Upload{Abort: func(error) { _ = control.SetReadDeadline(time.Unix(1, 0)) }}
 		if err := b.Begin(in, int64(n)); err != nil {
 			closeAfter(w)
-			WriteFailure(w, memory.Refusal(err))
+			Refuse(w, r, memory.Refusal(err))
 			return
 		}
 		defer in.End()
@@ -51,7 +51,7 @@ func Count(b *memory.Budget, maxHeader int, next http.Handler) http.Handler {
 func countHeader(b *memory.Budget, n int64, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if n > 0 {
 		if !b.Reserve(n) {
-			WriteFailure(w, memory.Refusal(memory.ErrFull))
+			Refuse(w, r, memory.Refusal(memory.ErrFull))
 			return
 		}
 		defer b.Release(n)

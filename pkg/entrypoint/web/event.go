@@ -159,7 +159,7 @@ func BodyRefusal(err error) *EventError {
 	var coded *connect.Error
 	switch {
 	case errors.As(err, &large):
-		text := fmt.Sprintf("the event is larger than %d bytes, which follows from the limit of a message%s", large.Limit, limitNamed)
+		text := fmt.Sprintf("the event is larger than %d bytes, which follows from the limit of a message%s", large.Limit, event.LimitNamed)
 		return &EventError{Status: http.StatusRequestEntityTooLarge, Text: text}
 	case errors.Is(err, errGrown):
 		return &EventError{Status: http.StatusRequestEntityTooLarge, Text: err.Error()}

@@ -20,6 +20,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/runner/clip"
 	"krt.dev/kn-krt/pkg/runner/event"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // Attribute returns an extension attribute of the event; empty if it has none of
@@ -41,7 +42,7 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 	data := in.Data()
 	in.DataEncoded = nil
 	if n := len(data); n > limit {
-		text := fmt.Sprintf("the data has %d bytes, the limit is %d%s", n, limit, limitNamed)
+		text := fmt.Sprintf("the data has %d bytes, the limit is %d%s", n, limit, event.LimitNamed)
 		return nil, &EventError{Status: http.StatusRequestEntityTooLarge, Text: text}
 	}
 	contentType := in.DataContentType()
@@ -50,7 +51,7 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 	case isProtobuf(contentType) && len(data) > smallBody:
 		return data, nil // as over gRPC: decoding it would take a multiple of its size
 	case isProtobuf(contentType):
-		if err := event.Decode(proto.UnmarshalOptions{Resolver: json.types, RecursionLimit: maxDepth}, data, message); err != nil {
+		if err := event.Decode(proto.UnmarshalOptions{Resolver: json.types, RecursionLimit: schema.MaxNesting}, data, message); err != nil {
 			return nil, badEvent("the data is not a %s: %v", input.FullName(), err)
 		}
 		return data, nil
@@ -59,10 +60,7 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 			data = []byte("{}")
 		}
 		if err := json.unmarshal(data, message); err != nil {
-			if errors.Is(err, errHeavy) {
-				return nil, &EventError{Status: http.StatusTooManyRequests, Text: fmt.Sprintf("the data cannot be decoded: %v", err)}
-			}
-			return nil, quoting(fmt.Sprintf("the data is not a %s in JSON", input.FullName()), err.Error())
+			return nil, unread(err, input)
 		}
 		encoded, err := proto.Marshal(message)
 		if err != nil {
@@ -72,6 +70,17 @@ func (in *Event) Message(json *JSON, limit int, input protoreflect.MessageDescri
 	}
 	return nil, &EventError{Status: http.StatusUnsupportedMediaType, Text: fmt.Sprintf(
 		"data of type %q is not supported; send application/json or %s", clip.Text(contentType, 64), event.ContentType)}
+}
+
+// unread refuses an event whose data could not be read as JSON of that kind because of err.
+func unread(err error, kind protoreflect.MessageDescriptor) *EventError {
+	switch large := new(sizeError); {
+	case errors.As(err, &large):
+		return &EventError{Status: http.StatusRequestEntityTooLarge, Text: large.text}
+	case errors.Is(err, errHeavy):
+		return &EventError{Status: http.StatusTooManyRequests, Text: fmt.Sprintf("the data cannot be decoded: %v", err)}
+	}
+	return quoting(fmt.Sprintf("the data is not a %s in JSON", kind.FullName()), err.Error())
 }
 
 // Respond responds to the event with an event in the same form and of the same trace:
@@ -170,7 +179,9 @@ func (e *EventError) Failure() *spb.Status {
 	switch e.Status {
 	case http.StatusNotFound:
 		c = code.Code_NOT_FOUND
-	case http.StatusTooManyRequests, http.StatusRequestEntityTooLarge:
+	case http.StatusRequestEntityTooLarge:
+		return sizeFailure(e.Text)
+	case http.StatusTooManyRequests:
 		c = code.Code_RESOURCE_EXHAUSTED
 	case http.StatusRequestTimeout:
 		c = code.Code_DEADLINE_EXCEEDED

@@ -12,6 +12,8 @@ import (
 	"connectrpc.com/connect"
 	"connectrpc.com/vanguard"
 	"google.golang.org/grpc/mem"
+
+	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // compression is how the body of a request is compressed.
@@ -111,7 +113,7 @@ func (g *gunzip) Reset(r io.Reader) error {
 func (g *gunzip) Read(p []byte) (int, error) {
 	n, err := g.Reader.Read(p[:min(int64(len(p)), g.left+1)])
 	if g.left -= int64(n); g.left < 0 {
-		return 0, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%w: the limit is %d bytes%s", errGrown, g.limit, limitNamed))
+		return 0, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%w: the limit is %d bytes%s", errGrown, g.limit, event.LimitNamed))
 	}
 	return n, gzipError(err)
 }

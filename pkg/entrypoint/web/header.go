@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
@@ -20,7 +19,6 @@ import (
 // Prepare makes requests of all protocols uniform: the client's deadline is in
 // the context if it is shorter than timeout, the media type in lower case.
 func Prepare(timeout time.Duration, next http.Handler) http.Handler {
-	failures := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil {
 			if text := mime.FormatMediaType(kind, parameters); text != "" {
@@ -29,12 +27,12 @@ func Prepare(timeout time.Duration, next http.Handler) http.Handler {
 		}
 		if version := r.Header.Get("Connect-Protocol-Version"); version != "" && version != "1" {
 			err := fmt.Errorf("the header Connect-Protocol-Version is %q; version 1 is supported", clip.Text(version, 32))
-			refuse(failures, w, r, badHeader(err))
+			Refuse(w, r, badHeader(err))
 			return
 		}
 		own, err := clientTimeout(r.Header)
 		if err != nil {
-			refuse(failures, w, r, badHeader(err))
+			Refuse(w, r, badHeader(err))
 			return
 		}
 		if own < timeout {
@@ -48,21 +46,6 @@ func Prepare(timeout time.Duration, next http.Handler) http.Handler {
 
 func badHeader(err error) *spb.Status {
 	return &spb.Status{Code: int32(code.Code_INVALID_ARGUMENT), Message: err.Error()}
-}
-
-// Refuse responds with s to a request of which only the header has been read, in the request's
-// protocol.
-func Refuse(w http.ResponseWriter, r *http.Request, s *spb.Status) {
-	refuse(connect.NewErrorWriter(), w, r, s)
-}
-
-func refuse(failures *connect.ErrorWriter, w http.ResponseWriter, r *http.Request, s *spb.Status) {
-	if r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/workflows/") {
-		WriteFailure(w, s)
-		return
-	}
-	r.Header.Set("Connect-Protocol-Version", "1") // which the writer speaks
-	_ = failures.Write(w, r, ConnectError(s))
 }
 
 // maxClientTimeout replaces every longer one: an entrypoint's own is shorter.

@@ -22,7 +22,7 @@ func GuardHost(next http.Handler, address net.Addr) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name := HostName(r.Host); name != "" && !IsThisMachine(name) {
-			WriteStatus(w, http.StatusMisdirectedRequest, &spb.Status{
+			RefuseAs(w, r, http.StatusMisdirectedRequest, &spb.Status{
 				Code:    int32(code.Code_PERMISSION_DENIED),
 				Message: fmt.Sprintf("this server is for this machine only, and %q is not one of its names; use localhost", clip.Text(r.Host, 128)),
 			})

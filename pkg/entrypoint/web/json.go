@@ -24,11 +24,14 @@ import (
 type JSON struct {
 	types  *dynamicpb.Types
 	budget *memory.Budget
+	limit  int // bytes of a message
 }
 
 // NewJSON returns the JSON of a contract with the given types. What decoding takes
-// is counted in budget.
-func NewJSON(types *dynamicpb.Types, budget *memory.Budget) *JSON { return &JSON{types, budget} }
+// is counted in budget. A message that is read has at most limit bytes in protobuf.
+func NewJSON(types *dynamicpb.Types, budget *memory.Budget, limit int) *JSON {
+	return &JSON{types, budget, limit}
+}
 
 // response is the form of responses: a value of zero is shown, because a price or a
 // probability of 0 is a result too.
@@ -80,6 +83,9 @@ func (c strictJSON) Unmarshal(data []byte, m proto.Message) error {
 
 // notJSON refuses a call whose body could not be read as m because of err.
 func notJSON(err error, m proto.Message) *connect.Error {
+	if large := new(sizeError); errors.As(err, &large) {
+		return ConnectError(sizeFailure(large.text))
+	}
 	why := connect.CodeInvalidArgument
 	if errors.Is(err, errHeavy) {
 		why = connect.CodeResourceExhausted
@@ -123,7 +129,7 @@ func (t detailTypes) FindMessageByURL(url string) (protoreflect.MessageType, err
 	return protoregistry.GlobalTypes.FindMessageByURL(url)
 }
 
-// unmarshal reads a message. The error is errHeavy if there is no memory for it.
+// unmarshal reads a message. The error is errHeavy if there is no memory for it, and a sizeError if it is too large.
 func (j *JSON) unmarshal(text []byte, m proto.Message) error {
 	if strings.HasPrefix(string(text[:min(len(text), len(byteOrderMark))]), byteOrderMark) {
 		return errors.New("it begins with a byte order mark (U+FEFF), which JSON does not allow; send UTF-8 without it")
@@ -136,5 +142,15 @@ func (j *JSON) unmarshal(text []byte, m proto.Message) error {
 	if err := (protojson.UnmarshalOptions{Resolver: j.types}).Unmarshal(text, m); err != nil {
 		return errors.New(clip.Text(schema.JSONError(text, err), maxRefusal)) // it quotes whole values
 	}
-	return checkDepth(text, m.ProtoReflect())
+	if err := schema.CheckDepth(text, m.ProtoReflect()); err != nil || len(text) <= j.limit/mostGrowth {
+		return err
+	}
+	if n := proto.Size(m); n > j.limit {
+		return &sizeError{fmt.Sprintf("the message has %d bytes in protobuf, the limit is %d%s", n, j.limit, event.LimitNamed)}
+	}
+	return nil
 }
+
+// mostGrowth is how many times as large as its JSON a message may be in protobuf, and more: a list of numbers 0 that are
+// google.protobuf.Value grows five times.
+const mostGrowth = 8

@@ -74,7 +74,7 @@ func (o *Origins) Guard(next http.Handler) http.Handler {
 			w.Header().Set("Access-Control-Expose-Headers", exposedHeaders)
 		}
 		if !allowed && o.foreign(r) {
-			WriteStatus(w, http.StatusForbidden, &spb.Status{
+			RefuseAs(w, r, http.StatusForbidden, &spb.Status{
 				Code: int32(code.Code_PERMISSION_DENIED),
 				Message: fmt.Sprintf("a browser sent this request for a page of another origin%s, which is not among the allowed web origins: "+
 					`allow it with "kn-krt run --web-origin", or in a cluster with "web-origins" in config-krt`, describeOrigin(r)),

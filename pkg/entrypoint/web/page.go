@@ -6,6 +6,11 @@ import (
 	"html/template"
 	"net/http"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
 	"krt.dev/kn-krt/pkg/entrypoint/describe"
 )
 
@@ -44,11 +49,22 @@ func (v View) Calls(w describe.Workflow) []describe.Call {
 func (p *Page) Write(w http.ResponseWriter, v View) {
 	var out bytes.Buffer
 	if err := p.template.Execute(&out, v); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		WriteFailure(w, &spb.Status{Code: int32(code.Code_INTERNAL), Message: err.Error()})
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(out.Bytes())
+}
+
+// WriteMessage responds with a message as JSON.
+func WriteMessage(w http.ResponseWriter, m proto.Message) {
+	body, err := protojson.Marshal(m)
+	if err != nil {
+		WriteFailure(w, &spb.Status{Code: int32(code.Code_INTERNAL), Message: err.Error()})
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(body, '\n'))
 }

@@ -7,8 +7,6 @@ import (
 )
 
 const (
-	// limitNamed follows the limit of a message in a text: the name of the setting, and of the flag of a local run.
-	limitNamed = " (max-message-bytes)"
 	// maxDiscard and discardTime bound what is read of a body that is refused because of its size.
 	maxDiscard  = 64 << 20
 	discardTime = 10 * time.Second

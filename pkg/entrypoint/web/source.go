@@ -29,7 +29,7 @@ func WriteSource(w http.ResponseWriter, sources map[string][]byte, path string) 
 		}
 	default:
 		text := fmt.Sprintf("there is no proto %q; the protos are %s", clip.Text(path, 256), strings.Join(names, ", "))
-		http.Error(w, text, http.StatusNotFound)
+		WriteFailure(w, &spb.Status{Code: int32(code.Code_NOT_FOUND), Message: text})
 	}
 }
 
@@ -59,5 +59,5 @@ func NotFound(w http.ResponseWriter, r *http.Request, version string, rpcs []str
 		refusal.Message = fmt.Sprintf("a body of type %q is not supported; send application/json, or a type of Connect, gRPC-Web or gRPC",
 			clip.Text(r.Header.Get("Content-Type"), 64))
 	}
-	WriteStatus(w, status, refusal)
+	RefuseAs(w, r, status, refusal)
 }

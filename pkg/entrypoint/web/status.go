@@ -14,9 +14,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
-
-	"krt.dev/kn-krt/pkg/entrypoint/failure"
-	"krt.dev/kn-krt/pkg/runner/event"
 )
 
 // WriteFailure responds with s in JSON, under the HTTP status of its code. Of a message's size there are
@@ -27,18 +24,6 @@ func WriteFailure(w http.ResponseWriter, s *spb.Status) {
 		w.Header().Set(headerRetryAfter, after)
 	}
 	WriteStatus(w, status, s)
-}
-
-// sizeStatus is the HTTP status of a failure because of a message's size: 413 if it is the request's, on the
-// way to the first node, 422 if it is what a node has made of that, and 0 for other failures.
-func sizeStatus(s *spb.Status) int {
-	switch reason, node := failure.Reason(s); {
-	case reason != event.ReasonTooLarge:
-		return 0
-	case node == "":
-		return http.StatusRequestEntityTooLarge
-	}
-	return http.StatusUnprocessableEntity
 }
 
 const headerRetryAfter = "Retry-After"

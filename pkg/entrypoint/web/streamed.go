@@ -94,7 +94,7 @@ func CanEnd(r *http.Request) bool { return r.ProtoAtLeast(1, 1) || acceptsEvents
 // refuseLines refuses a request for lines by a client with which they cannot end.
 func refuseLines(w http.ResponseWriter, r *http.Request) {
 	LeaveUnread(w, r.ContentLength)
-	WriteStatus(w, http.StatusHTTPVersionNotSupported, &spb.Status{
+	RefuseAs(w, r, http.StatusHTTPVersionNotSupported, &spb.Status{
 		Code: int32(code.Code_FAILED_PRECONDITION), Message: "over HTTP/1.0, lines that break off look like lines that end: " +
 			"send Accept: text/event-stream, or use HTTP/1.1 (with nginx in between: proxy_http_version 1.1)",
 	})

@@ -55,7 +55,7 @@ service Bot { rpc Chat(Prompt) returns (stream Token); }
 `)}}, "p.proto", schema.Options{})
 	require.NoError(t, err)
 	handler, err := NewDecoding(1000).NewTranscoder(Transcoder{
-		Schema: s, JSON: NewJSON(dynamicpb.NewTypes(s.Registry()), budget), Logger: slog.New(slog.DiscardHandler), Ping: ping,
+		Schema: s, JSON: NewJSON(dynamicpb.NewTypes(s.Registry()), budget, 1<<20), Logger: slog.New(slog.DiscardHandler), Ping: ping,
 		NotFound: http.NotFound,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)

@@ -13,7 +13,6 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"krt.dev/kn-krt/pkg/entrypoint/memory"
 	"krt.dev/kn-krt/pkg/entrypoint/record"
 	"krt.dev/kn-krt/pkg/schema"
 	"krt.dev/kn-krt/pkg/schema/rest"
@@ -87,7 +86,8 @@ func (d *Decoding) NewTranscoder(t Transcoder) (http.Handler, error) {
 		r, body := d.transcode(w, r, by)
 		defer body.end()
 		body.streams, body.bare = streamed, bare
-		limited := &tooLargeWriter{ResponseWriter: w, body: body}
+		limited := &refusalWriter{ResponseWriter: w, request: r, body: body}
+		defer limited.settle(nil)
 		if kind := mediaType(r.Header.Get("Content-Type")); kind == "" || strings.HasSuffix(kind, "json") {
 			limited.texts = t.JSON.budget
 		}
@@ -134,55 +134,6 @@ func plainJSON(r *http.Request) bool {
 		return true
 	}
 	return false
-}
-
-// tooLargeWriter responds with 413 to a body above the limit, and 422 if what a node has made
-// of it is, where Connect's table of statuses has 429 for every exhausted resource, and refuses a request that has
-// not been read without waiting for the rest of it.
-type tooLargeWriter struct {
-	http.ResponseWriter
-	body *Transcoding
-	// texts counts the JSON that is written, besides the message that it is made of; nil if it
-	// is not JSON.
-	texts *memory.Budget
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *tooLargeWriter) WriteHeader(status int) {
-	switch {
-	case status == http.StatusTooManyRequests && max(w.body.read, w.body.declared) > w.body.most():
-		status = http.StatusRequestEntityTooLarge
-		w.body.leaveRest(w.ResponseWriter)
-	case status == http.StatusTooManyRequests && w.body.instead > 0:
-		status = w.body.instead
-	case status >= http.StatusBadRequest && w.body.read == 0: // refused before its body was read
-		LeaveUnread(w.ResponseWriter, w.body.declared)
-	}
-	w.body.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (w *tooLargeWriter) Write(p []byte) (int, error) {
-	if w.body.status == 0 {
-		w.body.status = http.StatusOK
-	}
-	if w.texts != nil { // until the client has read it
-		w.texts.Add(int64(len(p)))
-		defer w.texts.Release(int64(len(p)))
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap lets http.ResponseController reach the connection's own writer.
-func (w *tooLargeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// Flush implements http.Flusher, which the transcoder requires. It flushes at the end of each
-// response: one that is not a stream ends with it, and goes out as a whole, with its length.
-func (w *tooLargeWriter) Flush() {
-	if w.body.streams {
-		_ = http.NewResponseController(w.ResponseWriter).Flush()
-	}
 }
 
 // ConnectError is s as an error of Connect.

@@ -103,7 +103,7 @@ func (b *Transcoding) most() int64 {
 
 func (b *Transcoding) tooLarge(what string) *connect.Error {
 	b.instead = http.StatusRequestEntityTooLarge
-	return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%s, the limit is %d%s", what, b.limits.limit, limitNamed))
+	return ConnectError(sizeFailure(fmt.Sprintf("%s, the limit is %d%s", what, b.limits.limit, event.LimitNamed)))
 }
 
 // receive reads the body to its end, and then, in its turn, decompresses it: what

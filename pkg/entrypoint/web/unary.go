@@ -2,7 +2,7 @@ package web
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -127,15 +127,12 @@ func (b *unaryBody) message() ([]byte, error) {
 	in := b.input.New().Interface()
 	if err := b.json.unmarshal(text, in); err != nil {
 		b.refusal = notJSON(err, in)
-		b.status = httpStatus(int32(b.refusal.Code()))
+		if b.status = httpStatus(int32(b.refusal.Code())); errors.As(err, new(*sizeError)) {
+			b.status, b.instead = http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge
+		}
 		return nil, b.refusal
 	}
-	data, err := proto.Marshal(in)
-	if err == nil && int64(len(data)) > b.limits.limit { // a number may take four times as much as in JSON
-		b.refusal = b.tooLarge(fmt.Sprintf("the message has %d bytes in protobuf", len(data)))
-		b.status, err = b.instead, b.refusal
-	}
-	return data, err
+	return proto.Marshal(in)
 }
 
 // respond sends what k has kept as JSON of at most limit bytes. It reports false if that is no message that can be.

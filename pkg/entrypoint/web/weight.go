@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
+	"krt.dev/kn-krt/pkg/schema"
 )
 
 // What decoding JSON takes in memory, in bytes, measured with dynamic messages: an
@@ -17,17 +18,25 @@ const (
 	weightOfElement = 32
 )
 
-var errHeavy = errors.New("it has so many values that decoding it takes more memory than there is; " +
-	"send it as Protocol Buffers (gRPC, gRPC-Web or Connect), or less at once")
+// errHeavy is the error of a message for which there is no memory at the moment, errDense that of one for which there
+// never is.
+var (
+	errHeavy = errors.New("there is no memory at the moment to decode its many values; send it again later")
+	errDense = &sizeError{"the message has so many values that decoding it from JSON takes more memory than there is; " +
+		"send it as Protocol Buffers (gRPC, gRPC-Web or Connect), or less at once"}
+)
 
 // decode counts what decoding a message of that kind from text takes in b: two bytes
 // of text can become a message of hundreds. The returned function gives it back. The
-// error is errHeavy.
+// error is errHeavy or errDense.
 func decode(b *memory.Budget, text []byte, kind protoreflect.MessageDescriptor) (decoded func(), err error) {
 	if len(text) <= smallBody {
 		return func() {}, nil
 	}
 	n := jsonWeight(text, kind)
+	if !b.Decodable(n) {
+		return nil, errDense
+	}
 	if !b.Decode(n) {
 		return nil, errHeavy
 	}
@@ -41,7 +50,7 @@ func jsonWeight(text []byte, kind protoreflect.MessageDescriptor) int64 {
 		messages, elements = weightOfValue, weightOfValue
 	}
 	weight := int64(0)
-	for c := range jsonMarks(text) {
+	for c := range schema.JSONMarks(text) {
 		switch c {
 		case '{', '[':
 			weight += messages

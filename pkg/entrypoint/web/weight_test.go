@@ -34,10 +34,15 @@ func TestDecodingJSONIsBounded(t *testing.T) {
 			b := memory.New(limit, new(atomic.Int64), 16)
 			decoded, err := decode(b, []byte(c.text), c.kind)
 			if !c.taken {
-				require.ErrorIs(t, err, errHeavy)
+				require.ErrorIs(t, err, errDense)
 			} else {
 				require.NoError(t, err)
 				require.False(t, b.Decode(limit/2), "it is counted")
+				left := limit/2 - jsonWeight([]byte(c.text), c.kind)
+				require.True(t, b.Decode(left), "by others")
+				_, busy := decode(b, []byte(c.text), c.kind)
+				require.ErrorIs(t, busy, errHeavy, "there is room for it later")
+				b.Decoded(left)
 				decoded()
 			}
 			require.True(t, b.Decode(limit/2), "it is given back")

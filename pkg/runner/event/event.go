@@ -29,6 +29,10 @@ const (
 // ContentType is the only data content type inside a version.
 const ContentType = "application/protobuf"
 
+// LimitNamed ends a text about a message that is larger than may be: it names the limit, as the setting of a cluster
+// and the flag of a local run do.
+const LimitNamed = " (max-message-bytes)"
+
 // schemaPrefix makes the full name of a message an absolute URI, which CloudEvents
 // requires of dataschema; Knative's channels respond with 400 to a relative one.
 const (

@@ -1,4 +1,4 @@
-package web
+package schema
 
 import (
 	"fmt"
@@ -8,27 +8,27 @@ import (
 )
 
 const (
-	// maxDepth is how deep messages may be nested: what every implementation of
+	// MaxNesting is how deep messages may be nested: what every implementation of
 	// Protocol Buffers decodes.
-	maxDepth = 100
-	// flatJSON is the depth of JSON that cannot become a message above maxDepth: a
+	MaxNesting = 100
+	// flatJSON is the depth of JSON that cannot become a message above MaxNesting: a
 	// level of google.protobuf.Struct is three messages.
 	flatJSON = 30
 )
 
-// checkDepth returns an error if m, which was read from text in JSON, is nested too
+// CheckDepth returns an error if m, which was read from text in JSON, is nested too
 // deep for a node to decode.
-func checkDepth(text []byte, m protoreflect.Message) error {
-	if jsonDepth(text) <= flatJSON || fits(m, maxDepth) {
+func CheckDepth(text []byte, m protoreflect.Message) error {
+	if jsonDepth(text) <= flatJSON || fits(m, MaxNesting) {
 		return nil
 	}
-	return fmt.Errorf("it is nested more than %d messages deep, the limit of decoders of Protocol Buffers", maxDepth)
+	return fmt.Errorf("it is nested more than %d messages deep, the limit of decoders of Protocol Buffers", MaxNesting)
 }
 
 // jsonDepth is how deep text is nested.
 func jsonDepth(text []byte) (most int) {
 	depth := 0
-	for c := range jsonMarks(text) {
+	for c := range JSONMarks(text) {
 		switch c {
 		case '{', '[':
 			depth++
@@ -40,8 +40,8 @@ func jsonDepth(text []byte) (most int) {
 	return most
 }
 
-// jsonMarks are the brackets, braces and commas of text that are not in one of its strings.
-func jsonMarks(text []byte) iter.Seq[byte] {
+// JSONMarks are the brackets, braces and commas of text that are not in one of its strings.
+func JSONMarks(text []byte) iter.Seq[byte] {
 	return func(yield func(byte) bool) {
 		quoted, escaped := false, false
 		for _, c := range text {

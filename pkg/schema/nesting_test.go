@@ -1,4 +1,4 @@
-package web
+package schema
 
 import (
 	"strings"
@@ -19,7 +19,7 @@ func TestJSONIsAsDeepAsDecodersTake(t *testing.T) {
 		require.NoError(t, protojson.Unmarshal(text, m))
 		encoded, err := proto.Marshal(m)
 		require.NoError(t, err)
-		decodes := proto.UnmarshalOptions{RecursionLimit: maxDepth}.Unmarshal(encoded, &structpb.Struct{})
-		require.Equal(t, decodes == nil, checkDepth(text, m.ProtoReflect()) == nil, "%d levels: %v", levels, decodes)
+		decodes := proto.UnmarshalOptions{RecursionLimit: MaxNesting}.Unmarshal(encoded, &structpb.Struct{})
+		require.Equal(t, decodes == nil, CheckDepth(text, m.ProtoReflect()) == nil, "%d levels: %v", levels, decodes)
 	}
 }
