@@ -89,7 +89,7 @@ func (n place) forgeries(version string) {
 	const find = `{"query": {}}`
 	for _, forged := range []string{
 		strings.Replace(mine, "."+n.Name+".", ".default.", 1), strings.Replace(mine, "."+version+".", ".other.", 1),
-		strings.Replace(mine, ".node.", ".owner.", 1), mine + "A",
+		strings.Replace(mine, ".handler.", ".owner.", 1), strings.Replace(mine, ".handler.", ".entrypoint.", 1), mine + "A",
 	} {
 		status, text := n.ask(http.MethodPost, store.PathCollections+"people/find", forged, find)
 		require.Equal(n.t, http.StatusForbidden, status, text)
