@@ -7,7 +7,11 @@
 // In the cases echo and work, kn-krt run serves a version of one Python node with one
 // worker, which returns the message that it gets: 1 KB of text. In work the handler computes
 // with numpy for about 5 ms. In the case chain, an entrypoint calls three instant nodes in
-// order, as in test/bench; neither the load generator nor the nodes are counted.
+// order, as in test/bench; neither the load generator nor the nodes are counted. The case router,
+// which is measured if it is named alone, has KServe's router call such nodes: it is built
+// first from its own module, which takes minutes and some GB of the go command's cache.
+//
+//	make bench-peers PEERS="-case router"
 //
 // A peer is a command line, so anyone can add one. Its command listens on 127.0.0.1 at the
 // port that takes the place of {port}, for JSON over HTTP, or of {grpc}, for gRPC, and
@@ -97,10 +101,11 @@ func (b *bench) run(ctx context.Context, wanted []string) error {
 		{"echo", func(ctx context.Context) error { return b.served(ctx, "echo of 1 KB", 0) }},
 		{"work", func(ctx context.Context) error { return b.served(ctx, "1 KB and 5 ms of numpy", workRounds) }},
 		{"chain", b.chain},
+		{"router", b.router},
 	}
 	for _, name := range wanted {
 		if !slices.ContainsFunc(all, func(c benchCase) bool { return c.name == name }) {
-			return fmt.Errorf("cannot measure %q: there are echo, work and chain", name)
+			return fmt.Errorf("cannot measure %q: there are echo, work, chain and router", name)
 		}
 	}
 	for _, c := range all {
