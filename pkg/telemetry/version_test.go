@@ -75,7 +75,7 @@ func start(t *testing.T, sequence bool) *version {
 	}
 	o := entrypoint.Options{
 		Logger: slog.New(slog.DiscardHandler), Retry: entrypoint.Retry{Count: retries, Delay: time.Millisecond, Patience: time.Minute},
-		ConnectionGrace: time.Minute,
+		ConnectionGrace: time.Minute, Timeout: 10 * time.Minute, // many requests on a busy machine
 	}
 	v.recorder, err = telemetry.FromEnvironment(telemetry.Process{Namespace: "test"}, o.Logger)
 	require.NoError(t, err)
