@@ -87,18 +87,24 @@ func outcomeOf(t *testing.T, steps event.Steps) string {
 // direct posts e as direct delivery does to the last node.
 func (r *running) direct(t *testing.T, e *event.Event) *http.Response {
 	t.Helper()
+	res, err := r.ask(t, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = res.Body.Close() })
+	return res
+}
+
+// ask is direct for what may have no response; the body of one must be closed.
+func (r *running) ask(t *testing.T, e *event.Event) (*http.Response, error) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url, strings.NewReader(string(e.Data)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.WriteHeader(req.Header)
 	event.AcceptStream(req.Header)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = res.Body.Close() })
-	return res
+	return http.DefaultClient.Do(req)
 }
 
 // streamPort is a reply port that gives streams to take, and keeps what is posted to /reply.
