@@ -2,12 +2,14 @@ package conformance_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"krt.dev/kn-krt/test/conformance"
 	"krt.dev/kn-krt/test/conformance/node"
@@ -28,6 +30,9 @@ func manyCallers(v *version) {
 			in := request("n3")
 			in.Payload = fmt.Append(nil, "caller ", i)
 			reply, err := v.callContext(v.t.Context(), "Three", in) // it may take long on a busy machine
+			for unreached(err) {
+				reply, err = v.callContext(v.t.Context(), "Three", in)
+			}
 			if assert.NoError(v.t, err) {
 				assert.Equal(v.t, string(in.GetPayload()), string(reply.GetPayload()))
 				assert.Equal(v.t, names(3), visited(reply))
@@ -35,6 +40,13 @@ func manyCallers(v *version) {
 		})
 	}
 	wg.Wait()
+}
+
+// unreached reports whether a node could not be connected to: a machine that is busy with so many callers does not
+// always do that in the seconds that there are for it.
+func unreached(err error) bool {
+	return status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "cannot be reached: dial tcp") &&
+		strings.HasSuffix(err.Error(), "i/o timeout")
 }
 
 func stopUnderLoad(v *version) {
