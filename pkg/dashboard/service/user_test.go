@@ -60,6 +60,7 @@ func signedIn(t *testing.T, api *server) *users {
 	u := newUsers(Config{Namespaces: []string{"team"}, CheckTime: time.Hour}, func(token, namespace string) (*cluster.Client, error) {
 		return cluster.New(&rest.Config{Host: api.URL, BearerToken: token}, namespace)
 	})
+	u.patience = time.Minute // a busy machine's
 	t.Cleanup(u.close)
 	return u
 }
@@ -192,7 +193,7 @@ func TestPagesEndWithTheirToken(t *testing.T) {
 	require.False(t, isUnauthorized(err))
 
 	api.hang.Store(false)
-	u.patience = patience
+	u.patience = time.Minute
 	api.revoked.Store("me-1", true)
 	u.sweepOnce(t.Context())
 	<-during.Done()
