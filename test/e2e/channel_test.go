@@ -90,7 +90,8 @@ func TestStoringChannels(t *testing.T) {
 	n.templated(channel.Faults{Delay: "2s"})
 	n.version("slow", tally.Three)
 	n.Ready("version/slow")
-	n.templated(channel.Faults{Repeat: 30, HoldBack: 30, Refuse: 20, Hide: 10})
+	// An event that is refused at its fourth attempt, too, is a dead letter: one of 160,000 at each step.
+	n.templated(channel.Faults{Repeat: 30, HoldBack: 30, Refuse: 5, Hide: 10})
 	n.version("bad", tally.Three)
 	n.Ready("version/bad")
 	require.Equal(t, "TestChannel", n.Get("sequence/bad-three", "{.status.channelStatuses[0].channel.kind}"))

@@ -40,6 +40,8 @@ func TestComponentFaults(t *testing.T) {
 	p := newPlace(t)
 	p.Install()
 	p.InstallQueue()
+	p.Ko("apply", "--sbom=none", "--filename=config/dashboard/")
+	p.Afterwards("kubectl", "delete", "--filename=../../config/dashboard/", "--ignore-not-found")
 	targets := deliveries()
 	for _, one := range targets {
 		p.version(one.name, func(v *v1alpha1.Version) {
@@ -85,6 +87,7 @@ func componentFaults() []fault {
 		{name: "the controller away", inflict: takeAway(deployment(ours, "krt-controller"))},
 		{name: "the store away", inflict: takeAway(statefulSet(ours, "krt-store"))},
 		{name: "the queue away", harms: durable, inflict: takeAway(statefulSet(ours, "krt-queue"))},
+		{name: "the queue's volume full", harms: durable, inflict: fillQueue},
 		{name: "the dashboard away", inflict: takeAway(deployment(ours, "krt-dashboard"))},
 		{name: "the apiserver away", harms: ofApiserver, inflict: pauseAPIServer},
 	}
