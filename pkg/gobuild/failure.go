@@ -39,15 +39,31 @@ func Failed(node string, t Target, output []string) *Error {
 		e.Output = append(e.Output, fromHere(t.Folder, files[0]+": it imports \"C\" and is left out, because nodes are built without cgo: "+
 			"build the program yourself and name it as the node's src"))
 	}
-	if above := t.above(); above != "" && slices.ContainsFunc(e.Output, notFound.MatchString) {
-		e.Output = append(e.Output, fmt.Sprintf("%s is above the bundle and not used: a bundle builds with a go.mod of its own, or with none; "+
-			"make one in the bundle (go mod init), and copy or require there what the node imports", near(above)))
+	if at := slices.IndexFunc(e.Output, notFound.MatchString); at >= 0 {
+		if why := Unused(t, e.Output[at]); why != "" {
+			e.Output = append(e.Output, why)
+		}
 	}
 	return e
 }
 
-// notFound matches how the go command names a package that it does not find.
-var notFound = regexp.MustCompile(`package \S+ is not in std|module provid(es|ing) package `)
+// Unused says, if line of the go command is about a package that it does not find, which go.mod above t's bundle was not
+// used, and what to do; "" if there is none.
+func Unused(t Target, line string) string {
+	if !notFound.MatchString(line) {
+		return ""
+	}
+	above := t.above()
+	if above == "" {
+		return ""
+	}
+	return near(above) + " is above the bundle and not used: a bundle builds with a go.mod of its own, or with none; " +
+		"make one in the bundle (go mod init), and copy or require there what the node imports"
+}
+
+// notFound matches how the go command says that it does not find a package: here, in a module, or, after "module ", where the
+// proxy or repository of its module does not have it or cannot be asked.
+var notFound = regexp.MustCompile(`package \S+ is not in std|module provid(es|ing) package |\.go:\d+:\d+: module \S`)
 
 var tooOld = regexp.MustCompile(`^go: (.*?) requires go >= (\S+) \(running go (\S+?); GOTOOLCHAIN=local\)$`)
 

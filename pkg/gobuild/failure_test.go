@@ -37,6 +37,33 @@ func TestFailed(t *testing.T) {
 		gobuild.Failed("a", target, []string{"undefined: V"}).Output)
 }
 
+// However the go command says that it finds no package, the go.mod above the bundle is named.
+func TestFailedBelowAModule(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, os.WriteFile("go.mod", []byte("module example.com/repository\n"), 0o600))
+	bundle := filepath.Join(dir, "bundle")
+	require.NoError(t, os.Mkdir(bundle, 0o755))
+	target := gobuild.Target{Folder: filepath.Join(bundle, "src"), Pattern: ".", Bundle: bundle}
+	for line, named := range map[string]bool{
+		"main.go:6:2: package private is not in std (/usr/local/go/src/private)":                                                     true,
+		"main.go:6:2: cannot find module providing package example.com/repository/private: module lookup disabled by GOPROXY=off":    true,
+		"main.go:6:2: no required module provides package example.com/repository/private; to add it:":                                true,
+		"main.go:6:2: module example.com/repository: reading https://proxy.golang.org/example.com/repository/@v/list: 404 Not Found": true,
+		"main.go:6:2: module example.com/repository@latest found (v1.0.0), but does not contain package " +
+			"example.com/repository/private": true,
+		"./main.go:6:2: undefined: module": false,
+	} {
+		said := gobuild.Failed("a", target, []string{line}).Output
+		if !named {
+			require.Len(t, said, 1, line)
+			continue
+		}
+		require.Len(t, said, 2, line)
+		require.Contains(t, said[1], "go.mod is above the bundle and not used: ")
+	}
+}
+
 func TestAPipeIsNotRead(t *testing.T) {
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "go.mod"), []byte("module m\n\ngo 1.25.0\n"), 0o600))

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +69,8 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	if err != nil {
 		return gobuild.ErrNoGo
 	}
-	flags, err := gobuild.TestFlags(ctx, gobuild.Target{Folder: folder, Bundle: t.bundle.Dir}, t.temp)
+	target := gobuild.Target{Folder: folder, Bundle: t.bundle.Dir}
+	flags, err := gobuild.TestFlags(ctx, target, t.temp)
 	if err != nil {
 		return err
 	}
@@ -79,11 +81,17 @@ func (t *tester) testGo(ctx context.Context, s source) error {
 	defer remove()
 	cmd := t.command(ctx, gocmd, slices.Concat([]string{"test"}, flags, []string{"./..."})...)
 	cmd.Dir, cmd.Env = folder, append(env, environment.BasePath+"="+t.bundle.Dir)
-	passed := false
+	passed, unused := false, ""
+	cmd.Stderr = io.MultiWriter(cmd.Stderr, &child.Lines{Most: maxVerdict, Drop: true, Each: func(line string) {
+		unused = cmp.Or(unused, gobuild.Unused(target, line))
+	}})
 	cmd.Stdout = io.MultiWriter(cmd.Stdout, &child.Lines{Most: maxVerdict, Drop: true, Each: func(line string) {
 		passed = passed || isVerdict(line)
 	}})
 	if err := run(cmd); err != nil || passed {
+		if err != nil && unused != "" {
+			fmt.Fprintln(t.streams.Err, unused)
+		}
 		return err
 	}
 	return term.WithHint(errNothingRan, "Tests are functions func TestName(t *testing.T).")
