@@ -52,7 +52,8 @@ for line in sys.stdin.buffer:
 func Compile(ctx context.Context, python string, bundle fs.FS, names []string) (version string, bad []SyntaxError) {
 	ctx, cancel := context.WithTimeout(ctx, compilePatience)
 	defer cancel()
-	// Without the environment, the working directory and site, of which it would run code as it starts.
+	python, _ = filepath.Abs(python) // KRT_PYTHON may be relative to the working directory of this process
+	// Without the environment, that directory and site, of which it would run code as it starts.
 	cmd := exec.CommandContext(ctx, python, "-I", "-S", "-W", "ignore", "-c", compileCode)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = string(filepath.Separator), withoutHere(os.Environ()), time.Second
 	var said bytes.Buffer

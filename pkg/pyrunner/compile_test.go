@@ -49,6 +49,12 @@ func TestCompile(t *testing.T) {
 	require.NoFileExists(t, ran)
 	require.NoDirExists(t, "__pycache__")
 
+	near, err := filepath.Rel(here, python)
+	require.NoError(t, err)
+	again, bad := pyrunner.Compile(t.Context(), near, bundle, []string{"last.py"})
+	require.Equal(t, version, again)
+	require.Len(t, bad, 1)
+
 	version, bad = pyrunner.Compile(t.Context(), filepath.Join(here, "no-python"), bundle, names)
 	require.Empty(t, version)
 	require.Empty(t, bad)
