@@ -38,6 +38,27 @@ func TestDeadWorkerFailsItsOneRequest(t *testing.T) {
 	}
 }
 
+// A process that a handler has started has none of the worker's pipes: it would keep them open when the worker has died, and
+// the request would wait until its deadline.
+func TestDeathIsSeenWhileAProcessOfTheHandlerRuns(t *testing.T) {
+	for form, env := range forms {
+		t.Run(form, func(t *testing.T) {
+			n := start(t, `
+import subprocess
+def handler(ctx, data):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], close_fds=False)
+    os.kill(os.getpid(), signal.SIGKILL)
+`, env)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			a, err := n.postContext(ctx, request("x"))
+			require.NoError(t, err)
+			require.Equal(t, http.StatusServiceUnavailable, a.status)
+			require.Equal(t, "worker exited: signal: killed", a.body)
+		})
+	}
+}
+
 func TestWorkerThatDiesIdleIsReplaced(t *testing.T) {
 	for form, env := range forms {
 		t.Run(form, func(t *testing.T) {

@@ -57,6 +57,9 @@ class Channel:
     """Reads and writes frames on two pipes, or on a stream socket whose descriptor is both; they block."""
 
     def __init__(self, reads, writes):
+        # A process that the node starts must not keep them open, or nobody would see that this one has ended.
+        for number in {reads, writes}:
+            os.set_inheritable(number, False)
         self.reads = reads
         self.writes = writes
         self.buffered = b""

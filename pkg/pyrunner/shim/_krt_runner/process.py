@@ -31,8 +31,6 @@ def main(mode, settings):
     sys.dont_write_bytecode = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the front handles Ctrl-C
     channel = frames.Channel(FRONT, FRONT if mode == "zygote" else TO_FRONT)
-    for number in {channel.reads, channel.writes}:
-        os.set_inheritable(number, False)
     logger = logs.install(settings["level"], "%s-%s" % (settings["version"], settings["node"]))
     # As in KRT V1 there is one event loop, which exists before the node's code is loaded.
     loop = new_loop()
