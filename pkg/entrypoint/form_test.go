@@ -131,6 +131,7 @@ func TestFailuresHaveOneForm(t *testing.T) {
 	h := e.webHandler()
 	long := append([]string{"X-Long", strings.Repeat("x", 65<<10)}, asJSON...)
 	foreign := append([]string{"Origin", "https://evil.example.com", "Sec-Fetch-Site", "cross-site"}, asJSON...)
+	coded := append([]string{"Content-Encoding", "br"}, asJSON...)
 	for name, c := range map[string]struct {
 		sent
 		status int
@@ -142,7 +143,8 @@ func TestFailuresHaveOneForm(t *testing.T) {
 		"method, call":         {sent{http.MethodPut, "/test.Entrypoint/Call", "{}", asJSON}, 405},
 		"GET of a call":        {sent{http.MethodGet, "/test.Entrypoint/Call?connect=v1&encoding=json&message=%7B%7D", "", nil}, 405},
 		"type, call":           {sent{http.MethodPost, "/test.Entrypoint/Call", "<a/>", []string{"Content-Type", "text/xml"}}, 415},
-		"coding, call":         {sent{http.MethodPost, "/test.Entrypoint/Call", "{}", append([]string{"Content-Encoding", "br"}, asJSON...)}, 0},
+		"coding, call":         {sent{http.MethodPost, "/test.Entrypoint/Call", "{}", coded}, 0},
+		"coding, stream":       {sent{http.MethodPost, "/test.Entrypoint/Tell", "{}", coded}, 0},
 		"timeout, call":        {sent{http.MethodPost, "/test.Entrypoint/Call", "{}", append([]string{"Request-Timeout", "x"}, asJSON...)}, 400},
 		"timeout, annotated":   {sent{http.MethodPost, "/v1/call", "{}", append([]string{"Request-Timeout", "x"}, asJSON...)}, 400},
 		"field, call":          {sent{http.MethodPost, "/test.Entrypoint/Call", `{"txt":1}`, asJSON}, 400},

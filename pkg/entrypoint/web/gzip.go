@@ -113,7 +113,7 @@ func (g *gunzip) Reset(r io.Reader) error {
 func (g *gunzip) Read(p []byte) (int, error) {
 	n, err := g.Reader.Read(p[:min(int64(len(p)), g.left+1)])
 	if g.left -= int64(n); g.left < 0 {
-		return 0, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("%w: the limit is %d bytes%s", errGrown, g.limit, event.LimitNamed))
+		return 0, sized(fmt.Errorf("%w: the limit is %d bytes%s", errGrown, g.limit, event.LimitNamed))
 	}
 	return n, gzipError(err)
 }

@@ -18,13 +18,13 @@ import (
 func Refuse(w http.ResponseWriter, r *http.Request, s *spb.Status) { RefuseAs(w, r, 0, s) }
 
 // RefuseAs is Refuse under an HTTP status, 0 for that of the failure's code. All failures are JSON with code, message and
-// details. At the path of an rpc that is an error of Connect, whose code is a word, or what the client's protocol has for
-// it; elsewhere it is a google.rpc.Status, whose code is a number.
+// details. At the path of an rpc, and to whoever speaks a protocol of rpcs, that is an error of Connect, whose code is a
+// word, or what the client's protocol has for it; elsewhere it is a google.rpc.Status, whose code is a number.
 func RefuseAs(w http.ResponseWriter, r *http.Request, status int, s *spb.Status) {
-	if after := retryAfter(s); after != "" {
-		w.Header().Set(headerRetryAfter, after)
-	}
-	if !isRPC(r.URL.Path) {
+	if !isRPC(r.URL.Path) && !speaksRPC(r.Header) {
+		if after := retryAfter(s); after != "" { // an error of Connect brings its own
+			w.Header().Set(headerRetryAfter, after)
+		}
 		WriteStatus(w, cmp.Or(status, sizeStatus(s), httpStatus(s.GetCode())), s)
 		return
 	}
@@ -38,6 +38,13 @@ func isRPC(path string) bool {
 	service, method, found := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	name := service[strings.LastIndexByte(service, '.')+1:]
 	return found && method != "" && !strings.Contains(method, "/") && name != "" && name[0] >= 'A' && name[0] <= 'Z'
+}
+
+// speaksRPC reports whether a request is in a protocol whose clients understand its own form of errors alone.
+func speaksRPC(h http.Header) bool {
+	kind := mediaType(h.Get("Content-Type"))
+	return strings.HasPrefix(kind, "application/grpc") || strings.HasPrefix(kind, "application/connect+") ||
+		h.Get("Connect-Protocol-Version") != ""
 }
 
 // statusWriter has failures under an HTTP status; 0 leaves them as they are.
@@ -108,6 +115,9 @@ func (w *refusalWriter) settle(text []byte) (sent bool) {
 		}
 		w.Header().Del("Content-Length")
 		w.Header().Del("Content-Type")
+		if w.body.bare { // its client has sent JSON, and knows of no frames
+			w.request.Header.Set("Content-Type", "application/json")
+		}
 		message := string(bytes.TrimSpace(text))
 		RefuseAs(w.ResponseWriter, w.request, status, &spb.Status{Code: int32(codeOf(status)), Message: message})
 		return true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 
+	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
@@ -20,6 +21,9 @@ func (e *sizeError) Error() string { return e.text }
 func sizeFailure(text string) *spb.Status {
 	return event.Failure{Code: code.Code_RESOURCE_EXHAUSTED, Reason: event.ReasonTooLarge, Text: text}.Status()
 }
+
+// sized is the error of a call for why, which is that its message is too large.
+func sized(why error) *connect.Error { return connectError(sizeFailure(why.Error()), why) }
 
 // sizeStatus is the HTTP status of a failure because of a message's size: 413 if it is the request's, on the
 // way to the first node, 422 if it is what a node has made of that, and 0 for other failures.

@@ -138,7 +138,12 @@ func plainJSON(r *http.Request) bool {
 
 // ConnectError is s as an error of Connect.
 func ConnectError(s *spb.Status) *connect.Error {
-	err := connect.NewError(connect.Code(s.GetCode()), errors.New(s.GetMessage()))
+	return connectError(s, errors.New(s.GetMessage()))
+}
+
+// connectError is s as an error of Connect with the text of why, which it wraps.
+func connectError(s *spb.Status, why error) *connect.Error {
+	err := connect.NewError(connect.Code(s.GetCode()), why)
 	if after := retryAfter(s); after != "" {
 		err.Meta().Set(headerRetryAfter, after)
 	}
