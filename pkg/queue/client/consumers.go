@@ -5,14 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"krt.dev/kn-krt/pkg/queue"
 )
 
-// maxConsumers bounds the consumers of a stream that are read.
-const maxConsumers = 10_000
+const (
+	// maxConsumers bounds the consumers of a stream that are read.
+	maxConsumers = 10_000
+	// maxAsked is how many of them are asked for at once: one after the other, a thousand take longer than those have who
+	// want to know.
+	maxAsked = 16
+)
 
 // codeUnavailable is the error of servers of a cluster while none of them leads what is asked for.
 const codeUnavailable jetstream.ErrorCode = 10008
@@ -27,19 +34,33 @@ func (c *Client) infos(ctx context.Context, stream jetstream.Stream) (all []*jet
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the consumers of the stream %s: %w", stream.CachedInfo().Config.Name, cmp.Or(missing(err), err))
 	}
-	for _, name := range names {
-		bounded, cancel := c.call(ctx)
-		found, err := stream.Consumer(bounded, name)
-		err = ended(bounded, err)
-		cancel()
-		switch {
-		case err == nil:
-			all = append(all, found.CachedInfo())
-		case !errors.Is(err, jetstream.ErrConsumerNotFound): // else it was deleted meanwhile
-			return nil, fmt.Errorf("cannot read the consumer %s of the stream %s: %w", name, stream.CachedInfo().Config.Name, led(err))
-		}
+	found := make([]*jetstream.ConsumerInfo, len(names))
+	asked, ctx := errgroup.WithContext(ctx)
+	asked.SetLimit(maxAsked)
+	for i, name := range names {
+		asked.Go(func() (err error) {
+			found[i], err = c.info(ctx, stream, name)
+			return err
+		})
 	}
-	return all, nil
+	if err := asked.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(i *jetstream.ConsumerInfo) bool { return i == nil }), nil
+}
+
+// info returns one of the consumers; nil: it was deleted meanwhile.
+func (c *Client) info(ctx context.Context, stream jetstream.Stream, name string) (*jetstream.ConsumerInfo, error) {
+	bounded, cancel := c.call(ctx)
+	defer cancel()
+	found, err := stream.Consumer(bounded, name)
+	switch err = ended(bounded, err); {
+	case err == nil:
+		return found.CachedInfo(), nil
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("cannot read the consumer %s of the stream %s: %w", name, stream.CachedInfo().Config.Name, led(err))
 }
 
 // names returns those of the consumers of steps.
