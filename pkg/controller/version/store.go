@@ -152,7 +152,7 @@ func (c current) settled() bool {
 	return c.ready()
 }
 
-// podSpecs are those of the pods that may start, and of the version's pods that exist: the cache
+// podSpecs are those of the pods that may start, and of the version's pods that have not ended: the cache
 // need not have the newest, so the apiserver is asked.
 func (r *reconciler) podSpecs(ctx context.Context, want desired, have current) ([]corev1.PodSpec, error) {
 	specs := []corev1.PodSpec{have.deployment.Spec.Template.Spec}
@@ -165,7 +165,9 @@ func (r *reconciler) podSpecs(ctx context.Context, want desired, have current) (
 		return nil, fmt.Errorf("cannot list the pods of the version: %w", err)
 	}
 	for i := range pods.Items {
-		specs = append(specs, pods.Items[i].Spec)
+		if !ended(pods.Items[i]) {
+			specs = append(specs, pods.Items[i].Spec)
+		}
 	}
 	return specs, nil
 }

@@ -149,8 +149,8 @@ func hold(ctx context.Context, n int64) error {
 	return nil
 }
 
-// enter returns a version's limits, and counts one more request.
-// enter returns what a version uses: nodes and entrypoint share it, its owner's requests are counted on their own.
+// enter returns what a version uses, and counts one more request: nodes and entrypoint share it, its owner's requests are
+// counted on their own.
 func (l *limiter) enter(h credential.Holder) *version {
 	if h.Role != credential.Owner {
 		h.Role = credential.Node
