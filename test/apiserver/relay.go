@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"sync"
+
+	"krt.dev/kn-krt/test/freeport"
 )
 
 // Relay passes connections on to an apiserver while it is started: it plays one that goes
@@ -31,13 +33,16 @@ func (r *Relay) Start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.at == "" {
-		r.at = "127.0.0.1:0"
+		var err error
+		if r.at, err = freeport.Address(context.Background(), "127.0.0.1"); err != nil { // nobody takes it while it is cut
+			return err
+		}
 	}
 	listener, err := net.Listen("tcp", r.at)
 	if err != nil {
 		return err
 	}
-	r.listener, r.at = listener, listener.Addr().String()
+	r.listener = listener
 	go r.accept(listener)
 	return nil
 }
@@ -53,19 +58,34 @@ func (r *Relay) accept(listener net.Listener) {
 			_ = in.Close()
 			continue
 		}
-		r.mu.Lock()
-		r.open = append(r.open, in, out)
-		r.mu.Unlock()
+		if !r.keep(listener, in, out) {
+			_, _ = in.Close(), out.Close()
+			continue
+		}
 		go func() { _, _ = io.Copy(out, in) }()
 		go func() { _, _ = io.Copy(in, out) }()
 	}
+}
+
+// keep notes a connection to be cut, unless it has been cut meanwhile.
+func (r *Relay) keep(listener net.Listener, in, out net.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.listener != listener {
+		return false
+	}
+	r.open = append(r.open, in, out)
+	return true
 }
 
 // Cut closes all connections and accepts no more.
 func (r *Relay) Cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_ = r.listener.Close()
+	if r.listener != nil {
+		_ = r.listener.Close()
+	}
+	r.listener = nil
 	for _, connection := range r.open {
 		_ = connection.Close()
 	}

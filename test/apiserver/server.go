@@ -12,19 +12,20 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"krt.dev/kn-krt/test/freeport"
 )
 
 // Options say what to run. Program is needed.
 type Options struct {
 	Program string        // the program built from test/cluster/kube
 	CRDs    []string      // YAML files of CRDs to install, as patterns of filepath.Glob; one that no file matches is an error
-	Limit   time.Duration // how long the start may take; default one minute
+	Limit   time.Duration // how long the start may take; default [Patience]
 }
 
 // Server is a running apiserver.
@@ -45,7 +46,7 @@ type Server struct {
 // When a program fails, the error has the last lines of its log.
 func Start(ctx context.Context, dir string, o Options) (*Server, error) {
 	if o.Limit == 0 {
-		o.Limit = time.Minute
+		o.Limit = Patience
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
@@ -73,7 +74,7 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	port, err := FreePort(ctx)
+	port, err := freeport.Find(ctx, "127.0.0.1")
 	if err != nil {
 		return err
 	}
@@ -125,15 +126,4 @@ func (s *Server) writeCredentials() error {
 		os.WriteFile(s.path("sa.key"), block, 0o600),
 		os.WriteFile(s.path("tokens.csv"), []byte(s.Token+`,admin,admin,"system:masters"`+"\n"), 0o600),
 	)
-}
-
-// FreePort is one that was free a moment ago, for who cannot be told to choose one
-// itself, or does not say which.
-func FreePort(ctx context.Context) (int, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }

@@ -105,9 +105,13 @@ func Run(parts ...interface{ Start(context.Context) error }) (stop func() error)
 	})
 }
 
-// Soon calls ok until it is true, in the caller's goroutine, for three minutes at most.
+// Patience is the time within which everything must have happened: what takes a second may take
+// a minute where all packages are tested at once.
+const Patience = 3 * time.Minute
+
+// Soon calls ok until it is true, in the caller's goroutine, for [Patience] at most.
 func Soon(ctx context.Context, ok func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	return poll(ctx, func() error {
 		if !ok() {

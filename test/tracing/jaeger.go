@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,10 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/child"
+	"krt.dev/kn-krt/test/freeport"
 )
 
 // patience is how long spans may be on their way: they are sent every few seconds.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // Jaeger is a server that takes spans by OTLP and keeps them until the test ends.
 type Jaeger struct {
@@ -72,10 +72,9 @@ func Start(t *testing.T, address string) *Jaeger {
 // has chosen.
 func free(t *testing.T, address string) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(address, "0"))
+	found, err := freeport.Address(t.Context(), address)
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return found
 }
 
 // eventually calls f until it returns nil.

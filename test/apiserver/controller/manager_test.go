@@ -20,6 +20,7 @@ import (
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/controller"
 	"krt.dev/kn-krt/test/apiserver"
+	"krt.dev/kn-krt/test/freeport"
 )
 
 // replica is one of several controllers, as config/ runs them.
@@ -35,9 +36,9 @@ func (c *cluster) replica(t *testing.T, config *rest.Config, elect bool) *replic
 	t.Helper()
 	r := &replica{process: &process{}}
 	for _, address := range []*string{&r.probes, &r.metrics} {
-		port, err := apiserver.FreePort(t.Context())
+		var err error
+		*address, err = freeport.Address(t.Context(), "127.0.0.1")
 		require.NoError(t, err)
-		*address = fmt.Sprintf("127.0.0.1:%d", port)
 	}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &cable{next, &r.cut} })
 	o := options()

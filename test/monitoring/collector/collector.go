@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,10 +23,11 @@ import (
 	"krt.dev/kn-krt/pkg/child"
 	"krt.dev/kn-krt/pkg/monitoring"
 	"krt.dev/kn-krt/pkg/monitoring/export"
+	"krt.dev/kn-krt/test/freeport"
 )
 
 // patience is how long Prometheus may take to start.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // Program returns the path of a program of Debian's package prometheus. Without it the test is
 // skipped.
@@ -57,10 +57,8 @@ func Start(t *testing.T, pace time.Duration, scrape string) *Prometheus {
 	const global = "global: {scrape_interval: %[1]s, scrape_timeout: %[1]s, evaluation_interval: %[1]s}\n"
 	config := fmt.Sprintf(global+"rule_files: [rules.yml]\n%[2]s", pace, scrape)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "prometheus.yml"), []byte(config), 0o600))
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	address, err := freeport.Address(t.Context(), "127.0.0.1")
 	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
 	log, err := os.Create(filepath.Join(folder, "log"))
 	require.NoError(t, err)
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, "--config.file="+filepath.Join(folder, "prometheus.yml"),

@@ -17,10 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/child"
+	"krt.dev/kn-krt/test/freeport"
 )
 
 // patience bounds how long a server may take until it accepts connections.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // Server is a database that runs for a test.
 type Server struct {
@@ -99,10 +100,9 @@ func (s *Server) PID() int { return s.process.PID() }
 // free returns an address that nothing listens at.
 func free(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address(t.Context(), "127.0.0.1")
 	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
+	return address
 }
 
 // program returns the path of a program, which may be in one of the folders that match
