@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -80,7 +81,7 @@ func (s *Server) call(ctx context.Context, method, path string, yaml []byte, out
 // InstallCRDs creates every CRD of the files, given as patterns of filepath.Glob,
 // and waits until each is served. Objects of other kinds in a file are left out.
 func (s *Server) InstallCRDs(ctx context.Context, patterns ...string) error {
-	const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+	var crds []*crd
 	var all errgroup.Group
 	all.SetLimit(4)
 	for _, pattern := range patterns {
@@ -90,14 +91,57 @@ func (s *Server) InstallCRDs(ctx context.Context, patterns ...string) error {
 		}
 		for _, text := range texts {
 			if bytes.Contains(text, []byte("\nkind: CustomResourceDefinition\n")) {
-				all.Go(func() error { return s.call(ctx, http.MethodPost, crds, text, nil) })
+				c := &crd{}
+				crds = append(crds, c)
+				all.Go(func() error {
+					return s.call(ctx, http.MethodPost, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", text, c)
+				})
 			}
 		}
 	}
 	if err := all.Wait(); err != nil {
 		return fmt.Errorf("CRDs: %w", err)
 	}
-	return poll(ctx, func() error { return s.established(ctx, crds) })
+	for _, c := range crds {
+		if err := poll(ctx, func() error { return s.served(ctx, c) }); err != nil {
+			return fmt.Errorf("CRDs: %w", err)
+		}
+	}
+	return nil
+}
+
+// crd is what tells where objects of a kind are.
+type crd struct {
+	Spec struct {
+		Group    string
+		Names    struct{ Plural string }
+		Versions []struct {
+			Name   string
+			Served bool
+		}
+	}
+}
+
+// served returns an error until objects of the kind are served, and found by clients: the apiserver does
+// both some time after the CRD is established.
+func (s *Server) served(ctx context.Context, c *crd) error {
+	for _, version := range c.Spec.Versions {
+		if !version.Served {
+			continue
+		}
+		path := "/apis/" + c.Spec.Group + "/" + version.Name
+		if err := s.call(ctx, http.MethodGet, path+"/"+c.Spec.Names.Plural+"?limit=1", nil, nil); err != nil {
+			return err
+		}
+		var found struct{ Resources []struct{ Name string } }
+		if err := s.call(ctx, http.MethodGet, path, nil, &found); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(found.Resources, func(r struct{ Name string }) bool { return r.Name == c.Spec.Names.Plural }) {
+			return fmt.Errorf("the apiserver does not list %s of %s", c.Spec.Names.Plural, path)
+		}
+	}
+	return nil
 }
 
 // read returns the files that match pattern, of which there is one at least.
@@ -117,30 +161,6 @@ func read(pattern string) (texts [][]byte, err error) {
 		texts = append(texts, text)
 	}
 	return texts, nil
-}
-
-func (s *Server) established(ctx context.Context, path string) error {
-	var list struct {
-		Items []struct {
-			Metadata struct{ Name string }
-			Status   struct {
-				Conditions []struct{ Type, Status string }
-			}
-		}
-	}
-	if err := s.call(ctx, http.MethodGet, path, nil, &list); err != nil {
-		return err
-	}
-	for _, item := range list.Items {
-		served := false
-		for _, c := range item.Status.Conditions {
-			served = served || c.Type == "Established" && c.Status == "True"
-		}
-		if !served {
-			return fmt.Errorf("CRD %q is not served", item.Metadata.Name)
-		}
-	}
-	return nil
 }
 
 // poll calls f until it returns nil or ctx is done; then the last error is told.

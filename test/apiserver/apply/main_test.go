@@ -116,7 +116,7 @@ func (w *world) seen(objects ...client.Object) {
 			cached := object.DeepCopyObject().(client.Object)
 			err := w.client.Get(w.Context(), client.ObjectKeyFromObject(object), cached)
 			return err == nil && cached.GetResourceVersion() == want
-		}, time.Minute, 5*time.Millisecond, "the cache does not see %T %q", object, object.GetName())
+		}, apiserver.Patience, 5*time.Millisecond, "the cache does not see %T %q", object, object.GetName())
 	}
 }
 

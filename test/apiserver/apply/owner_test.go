@@ -13,13 +13,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 func (w *world) gone(object client.Object) {
 	w.Helper()
 	require.Eventually(w, func() bool {
 		return apierrors.IsNotFound(w.client.Get(w.Context(), client.ObjectKeyFromObject(object), object.DeepCopyObject().(client.Object)))
-	}, time.Minute, 5*time.Millisecond)
+	}, apiserver.Patience, 5*time.Millisecond)
 }
 
 func controlledBy(owner *corev1.ConfigMap) []metav1.OwnerReference {

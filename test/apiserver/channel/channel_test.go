@@ -99,7 +99,7 @@ spec:
   subscribers:
   - {uid: a, generation: 3, subscriberUri: %q, delivery: {retry: 1000000, deadLetterSink: {uri: "http://127.0.0.1:1"}}}
 `, node.URL), &object.Object))
-	require.Eventually(t, func() bool { return c.Create(t.Context(), object) == nil }, time.Minute, 10*time.Millisecond, "its kind is known")
+	require.True(t, apiserver.Soon(t.Context(), func() bool { return c.Create(t.Context(), object) == nil }), "its kind is known")
 
 	store := filepath.Join(t.TempDir(), "events")
 	p := start(t, s, store)

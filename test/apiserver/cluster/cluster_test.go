@@ -5,7 +5,6 @@ package cluster_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is the time within which everything must have happened.
-const patience = time.Minute
+const patience = apiserver.Patience
 
 // newClient makes a namespace, named after the test, and a client for it.
 func newClient(t *testing.T) *cluster.Client {

@@ -230,6 +230,7 @@ func (p *place) anotherProgramChangesNothing(first *process) (second *process) {
 	require.NotEqual(p, int64(7), *node.Spec.Template.Spec.TimeoutSeconds)
 
 	// It comes to rest.
+	second.rests(p.T, p.namespace)
 	_, calls := second.since(0, p.namespace)
 	p.patch(&v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "v"}}, `{"metadata": {"labels": {"look": "again"}}}`)
 	p.publish("")

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver/pretend"
 )
 
 // secret makes the user's Secret.
@@ -128,18 +129,8 @@ func crash(p *place) {
 
 	// As if the image behind the tag had been fixed.
 	p.remove(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "v-pod"}})
-	s := &servingv1.Service{}
-	require.True(p, p.soon(func() bool {
-		require.True(p, p.read("v-node", s))
-		set := s.GetConditionSet().Manage(&s.Status)
-		set.MarkTrue(servingv1.ServiceConditionConfigurationsReady)
-		set.MarkTrue(servingv1.ServiceConditionRoutesReady)
-		err := p.Status().Update(p.Context(), s)
-		require.True(p, err == nil || apierrors.IsConflict(err), err)
-		v := &v1alpha1.Version{}
-		p.read("v", v)
-		return v.Status.Phase == v1alpha1.PhaseStarted
-	}))
+	p.patch(&servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "v-node"}}, `{"metadata": {"annotations": {"`+pretend.Mended+`": "true"}}}`)
+	p.started("v")
 }
 
 func flags(p *place) {
@@ -186,6 +177,11 @@ func refused(p *place) {
 	require.NoError(p, p.Create(p.Context(), quota))
 	quota.Status.Hard, quota.Status.Used = quota.Spec.Hard, quota.Spec.Hard // nobody counts here
 	require.NoError(p, p.Status().Update(p.Context(), quota))
+	probe := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: "probe", Namespace: p.namespace}}
+	probe.Spec.Template.Spec.Containers = []corev1.Container{{Image: "example.com/node"}}
+	require.True(p, p.soon(func() bool { // it counts some time after it is there
+		return apierrors.IsForbidden(p.Create(p.Context(), probe.DeepCopy(), client.DryRunAll))
+	}))
 	p.version("v")
 	message := p.failed("v", v1alpha1.ReasonRefused)
 	require.Contains(p, message, `cannot apply Service "v-node"`)

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"krt.dev/kn-krt/pkg/controller"
 	"krt.dev/kn-krt/test/apiserver"
@@ -125,6 +126,41 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.process.mu.Unlock()
 	}
 	return c.next.RoundTrip(r)
+}
+
+// rests waits until the controller has asked nothing about a namespace for a second, and is not at work.
+func (p *process) rests(t *testing.T, namespace string) {
+	t.Helper()
+	before, quiet := -1, 0
+	require.True(t, apiserver.Soon(t.Context(), func() bool {
+		calls, _ := p.since(0, namespace)
+		if len(calls) != before || !idle(t) {
+			before, quiet = len(calls), 0
+		} else {
+			quiet++
+		}
+		time.Sleep(10 * time.Millisecond)
+		return quiet >= 100
+	}), "the controller does not come to rest")
+}
+
+// idle reports whether no controller of this process is at work now. What waits in the queue of one that has
+// ended is counted for ever.
+func idle(t *testing.T) bool {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		if f.GetName() != "controller_runtime_active_workers" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if m.GetGauge().GetValue() > 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // since returns what was asked about a namespace after the first n calls, and how many there are now.

@@ -167,5 +167,5 @@ func (p *place) there(name string, object client.Object) {
 	require.Truef(p, p.soon(func() bool { return p.read(name, object) }), "%T %q is not there", object, name)
 }
 
-// soon polls, for a minute at most.
+// soon polls, for [apiserver.Patience] at most.
 func (p *place) soon(ok func() bool) bool { return apiserver.Soon(p.Context(), ok) }

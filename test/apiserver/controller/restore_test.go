@@ -82,6 +82,7 @@ func TestRestart(t *testing.T) {
 	p.phase("halted", v1alpha1.PhaseStopped)
 	p.publish("v")
 	p.phase("v", v1alpha1.PhasePublished)
+	first.rests(t, p.namespace)
 	first.stop()
 
 	second := shared.start(t)

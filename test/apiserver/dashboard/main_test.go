@@ -5,7 +5,6 @@ package dashboard_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +36,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is the time within which everything must have happened.
-const patience = time.Minute
+const patience = apiserver.Patience
 
 // newNamespace makes a namespace that is named after the test.
 func newNamespace(t *testing.T) string {

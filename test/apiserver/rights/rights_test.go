@@ -118,7 +118,7 @@ func is(c *metav1.Condition, status metav1.ConditionStatus) bool {
 	return c != nil && c.Status == status
 }
 
-// until reads an object again and again, for a minute at most, until a state is there.
+// until reads an object again and again until a state is there.
 func (l life) until(o client.Object, what string, ok func() bool) {
 	l.Helper()
 	if !apiserver.Soon(l.Context(), func() bool { return l.c.Get(l.Context(), client.ObjectKeyFromObject(o), o) == nil && ok() }) {

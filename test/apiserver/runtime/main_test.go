@@ -116,7 +116,7 @@ func (p *place) until(what string, ok func(*v1alpha1.Runtime) bool) *v1alpha1.Ru
 	return rt
 }
 
-// soon polls, for a minute at most.
+// soon polls, for [apiserver.Patience] at most.
 func (p *place) soon(ok func() bool) bool { return apiserver.Soon(p.Context(), ok) }
 
 // published waits until a version is published and nothing is amiss.

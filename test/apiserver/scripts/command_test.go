@@ -16,10 +16,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver"
 )
 
 // patience bounds how long a command of a script waits for what another one does.
-const patience = time.Minute
+const patience = apiserver.Patience
 
 // tick is how often it checks.
 const tick = 20 * time.Millisecond

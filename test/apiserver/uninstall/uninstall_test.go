@@ -3,8 +3,8 @@ package uninstall_test
 
 import (
 	"context"
+	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +18,10 @@ import (
 	"krt.dev/kn-krt/pkg/render"
 	"krt.dev/kn-krt/test/apiserver"
 )
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestUninstall(t *testing.T) {
 	server := apiserver.For(t, apiserver.OurCRDs)
@@ -68,9 +72,23 @@ func TestUninstall(t *testing.T) {
 	service := render.ActiveEntrypoint(r, "one")
 	service.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(r, v1alpha1.GroupVersion.WithKind("Runtime"))}
 	require.NoError(t, admin.Create(t.Context(), service))
-	limited, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	waiting, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	require.ErrorContains(t, c.Collected(limited), "Service "+namespace+"/active-entrypoint of a deleted version or runtime")
+	asked := 0
+	config := server.Config()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/api/v1/services" {
+				if asked++; asked == 2 { // it has seen the Service, and looks again
+					cancel()
+				}
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	waiter, err := cluster.New(config, namespace)
+	require.NoError(t, err)
+	require.ErrorContains(t, waiter.Collected(waiting), "Service "+namespace+"/active-entrypoint of a deleted version or runtime")
 	require.True(t, apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(r), r)), "the runtime is deleted")
 	require.NoError(t, admin.Delete(t.Context(), service)) // as Kubernetes does
 
