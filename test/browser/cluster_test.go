@@ -161,9 +161,10 @@ func (h *home) of(version, page string) string {
 // act does an action by the buttons of the version's page.
 func (p *page) act(button, comment string) {
 	p.t.Helper()
-	if !p.has("link", button) {
-		p.do(chromedp.Click("#more-actions summary"))
-	}
+	p.until("link "+button, func() bool {
+		_, _ = peek[bool](p, "document.getElementById('more-actions').open = true")
+		return p.has("link", button)
+	})
 	p.press("link", button)
 	p.await("document.activeElement?.name == 'comment'")
 	p.do(chromedp.KeyEvent(comment))

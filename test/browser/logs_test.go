@@ -103,7 +103,8 @@ func TestThePlaceIsKept(t *testing.T) {
 	for i := range 60 {
 		ready.send(t, predict, quote(fmt.Sprint("number ", i)))
 	}
-	p.awaitText("#log-lines", "number 59")
+	const last = "[...document.querySelectorAll('#log-lines .line')].filter(e => e.textContent.includes('number 59'))"
+	p.await(last + ".length == 2") // etl's and model's
 	p.do(chromedp.Evaluate[chromedp.Void](`void (() => {
 		const lines = document.getElementById('log-lines');
 		lines.dispatchEvent(new WheelEvent('wheel', {deltaY: -100}));

@@ -20,7 +20,7 @@ import (
 
 const (
 	// patience is how long anything in a page may take, unless a test needs longer.
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 	// interval is how often it is asked.
 	interval = 20 * time.Millisecond
 )
@@ -206,13 +206,15 @@ func (p *page) awaitRole(role, name string) {
 	p.until(role+" "+name, func() bool { return p.has(role, name) })
 }
 
-// press clicks the element of that role and name, which must come to exist and be visible.
+// press clicks the element of that role and name, which must come to exist, be visible, and stay in its
+// place: what comes before it may still be coming.
 func (p *page) press(role, name string) {
 	p.t.Helper()
-	var x, y float64
+	x, y := -1., -1.
 	p.until(role+" "+name+" to click", func() (there bool) {
+		beforeX, beforeY := x, y
 		x, y, there = p.middle(role, name)
-		return there
+		return there && x == beforeX && y == beforeY
 	})
 	ctx, cancel := context.WithTimeout(p.ctx, p.patience)
 	defer cancel()

@@ -3,6 +3,7 @@ package browser
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,13 @@ func TestOneRequestIsShownStepByStep(t *testing.T) {
 	p.await("document.querySelector('.request-last tbody a')")
 	p.do(chromedp.Evaluate[chromedp.Void]("document.querySelector('.request-last tbody a').click()"))
 	p.awaitRole("heading", "Request")
+	p.until("its messages", func() bool { // copies of them come after the response; the page stays as it was loaded
+		if strings.Contains(p.text("main"), "Output of model") {
+			return true
+		}
+		p.open(eval[string](p, "location.href"))
+		return false
+	})
 	p.awaitRole("rowheader", "etl")
 	p.awaitRole("rowheader", "model")
 	p.await("document.querySelectorAll('.waterfall .wf-run').length == 2")

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -137,9 +138,9 @@ func TestPicturesFitIntoNarrowPages(t *testing.T) {
 	p := show(t, sourcetest.New(v), v, "?workflow=ny-room-price&node=model")
 	for _, width := range []int64{320, 768, 1280, 3840} {
 		p.see(look{width: width, height: 900})
-		require.LessOrEqual(t, eval[int64](p, "document.documentElement.scrollWidth"), width)
+		p.await(fmt.Sprintf("innerWidth === %d && document.documentElement.scrollWidth <= %[1]d", width))
 		const frame = `document.querySelector('.flow-frame')`
-		require.LessOrEqual(t, eval[int64](p, frame+`.scrollWidth`), eval[int64](p, frame+`.clientWidth`)+1, "the picture is cut at %d px", width)
+		p.await(frame + ".scrollWidth <= " + frame + ".clientWidth + 1") // else the picture is cut
 	}
 }
 
