@@ -28,7 +28,7 @@ func TestTheDashboardsQuery(t *testing.T) {
 	v := serve(t, "")
 	state := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, podsReady) }))
 	defer state.Close()
-	p := collector.Start(t, 200*time.Millisecond, fmt.Sprintf(`scrape_configs:
+	p := collector.Start(t, pace, fmt.Sprintf(`scrape_configs:
 - job_name: krt-entrypoints
   static_configs: [{targets: ['%s'], labels: {namespace: test, version: my-version}}]
 - job_name: kube-state-metrics
@@ -55,7 +55,7 @@ func TestTheDashboardsQuery(t *testing.T) {
 		}
 		assert.Positive(to, n.Workflows["flow"].Nodes["etl"].Waited)
 		assert.Positive(to, n.Workflows["flow"].Nodes["etl"].Retries)
-	}, time.Minute, 500*time.Millisecond)
+	}, patience, 500*time.Millisecond)
 
 	// The last point is of a whole second, which may be before the load.
 	require.EventuallyWithT(t, func(to *assert.CollectT) {
@@ -70,14 +70,17 @@ func TestTheDashboardsQuery(t *testing.T) {
 			assert.Positive(to, last[want], want)
 		}
 		assert.InDelta(to, 1, last["pods  etl"], 0)
-	}, time.Minute, 500*time.Millisecond)
+	}, patience, 500*time.Millisecond)
 
-	c.ReadLoads(t.Context())
-	load, known := c.Loads([]source.Ref{ref}).Of[ref]
-	require.True(t, known)
-	require.Positive(t, load.PerSecond)
-	require.Positive(t, load.Errors)
-	require.Positive(t, load.P95)
+	require.EventuallyWithT(t, func(to *assert.CollectT) {
+		v.load(to)
+		c.ReadLoads(t.Context())
+		load, known := c.Loads([]source.Ref{ref}).Of[ref]
+		require.True(to, known)
+		require.Positive(to, load.PerSecond)
+		require.Positive(to, load.Errors)
+		require.Positive(to, load.P95)
+	}, patience, 500*time.Millisecond)
 
 	n, err := c.Numbers(t.Context(), source.Ref{Namespace: "test", Name: "other"})
 	require.NoError(t, err)

@@ -31,7 +31,7 @@ func TestEveryQueryHasAnAnswer(t *testing.T) {
 	v, k := serve(t, ""), keep(t)
 	queued := serve(t, jetstream.Start(t, jetstream.Options(t.TempDir(), -1)).ClientURL())
 	targets := fmt.Sprintf("'%s', '%s'", v.reply, queued.reply)
-	p := collector.Start(t, 200*time.Millisecond, fmt.Sprintf(config, targets, controller(t), k.metrics))
+	p := collector.Start(t, pace, fmt.Sprintf(config, targets, controller(t), k.metrics))
 	queries := append(collector.Queries(t, `namespace="test",version="my-version"`),
 		`ALERTS{alertname="KrtRequestErrors",alertstate="pending"}`)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
@@ -39,18 +39,19 @@ func TestEveryQueryHasAnAnswer(t *testing.T) {
 		queued.load(c)
 		k.load(c)
 		assert.NoError(c, p.Empty(queries))
-	}, time.Minute, 500*time.Millisecond)
-	for _, query := range append(queries, `ALERTS{alertname!="KrtRequestErrors"}`) {
+	}, patience, 500*time.Millisecond)
+	// On a busy machine requests may be slow, and its disk may be what it is.
+	const others = `ALERTS{alertname!~"KrtRequestErrors|KrtRequestsSlow|KrtStoreNearlyFull"}`
+	for _, query := range append(queries, others) {
 		values, err := p.Values(query)
 		require.NoError(t, err)
 		t.Log(query, values)
 	}
-	for query, want := range map[string][]string{
-		`krt_version_ready{version="my-version"}`: {"1"},
-		`ALERTS{alertname!="KrtRequestErrors"}`:   nil,
-	} {
-		got, err := p.Values(query)
-		require.NoError(t, err)
-		require.Equal(t, want, got, query)
-	}
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // there is none of a target that has just been too slow
+		for query, want := range map[string][]string{`krt_version_ready{version="my-version"}`: {"1"}, others: nil} {
+			got, err := p.Values(query)
+			require.NoError(c, err)
+			require.Equal(c, want, got, query)
+		}
+	}, patience, 500*time.Millisecond)
 }

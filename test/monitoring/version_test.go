@@ -43,6 +43,10 @@ service Test {
 }
 `
 
+// pace is how often Prometheus reads metrics, and how long it waits for them; patience is how long it may
+// take until it has what a query asks for.
+const pace, patience = time.Second, 3 * time.Minute
+
 // What a request makes the node do.
 const (
 	works   = "works"
