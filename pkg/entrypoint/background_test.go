@@ -96,7 +96,7 @@ func TestWorkAfterAReplyHasNoClientsDeadline(t *testing.T) {
 					return http.StatusAccepted, nil
 				})
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			got, err := f.call(ctx, "x")
 			require.NoError(t, err)

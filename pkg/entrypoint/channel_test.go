@@ -168,7 +168,7 @@ func TestWorkInAChannelEndsWithTheBackgroundTimeout(t *testing.T) {
 		deadline <- in.Deadline
 		w.WriteHeader(http.StatusAccepted)
 	})
-	v.BackgroundTimeout = 200 * time.Millisecond
+	v.BackgroundTimeout = time.Second
 	f.serve(v, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.web+"/", strings.NewReader(`{"text": "x"}`))
@@ -184,6 +184,6 @@ func TestWorkInAChannelEndsWithTheBackgroundTimeout(t *testing.T) {
 	cancel()
 	require.Equal(t, http.StatusAccepted, res.StatusCode)
 	require.WithinRange(t, <-deadline, begin, time.Now().Add(v.BackgroundTimeout))
-	l.await(t, `workflow \"flow\" has not ended within 200ms, the background timeout`)
+	l.await(t, `workflow \"flow\" has not ended within 1s, the background timeout`)
 	f.awaitIdle()
 }

@@ -63,7 +63,7 @@ func TestWhoAsksForInspectionHasTheIDAtOnce(t *testing.T) {
 		<-ctx.Done()
 		return http.StatusAccepted, nil
 	})), nil, quick())
-	ctx, cancel := context.WithTimeout(asking(t.Context()), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(asking(t.Context()), 3*time.Second)
 	defer cancel()
 	var header metadata.MD
 	err := f.conn.Invoke(ctx, "/test.Entrypoint/Call", f.message("test.Request"), f.message("test.Reply"), grpc.Header(&header))

@@ -125,16 +125,17 @@ func TestAClientsDeadlineIsKeptOnTheWebPort(t *testing.T) {
 		status     int
 		want       string
 	}{
-		"Connect": {"/test.Entrypoint/Call", `{}`, []string{"Content-Type", "application/json", "Connect-Timeout-Ms", "200"}, 504,
+		"Connect": {"/test.Entrypoint/Call", `{}`, []string{"Content-Type", "application/json", "Connect-Timeout-Ms", "2000"}, 504,
 			"deadline_exceeded"},
-		"Request-Timeout": {"/test.Entrypoint/Call", `{}`, []string{"Content-Type", "application/json", "Request-Timeout", "0.2"}, 504,
+		"Request-Timeout": {"/test.Entrypoint/Call", `{}`, []string{"Content-Type", "application/json", "Request-Timeout", "2.0"}, 504,
 			"deadline_exceeded"},
 		"gRPC-Web": {"/test.Entrypoint/Call", "\x00\x00\x00\x00\x00",
-			[]string{"Content-Type", "application/grpc-web+proto", "Grpc-Timeout", "200m"}, 200, "grpc-status: 4"},
-		"CloudEvents": {"/workflows/flow", `{}`, append(binaryEvent("flow", "application/json"), "Request-Timeout", "200ms"), 504,
+			[]string{"Content-Type", "application/grpc-web+proto", "Grpc-Timeout", "2000m"}, 200, "grpc-status: 4"},
+		"CloudEvents": {"/workflows/flow", `{}`, append(binaryEvent("flow", "application/json"), "Request-Timeout", "2000ms"), 504,
 			`"code":4`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got := f.request(http.MethodPost, f.web+c.path, c.body, c.headers...)
 			require.Equal(t, c.status, got.status, got.body)
 			if name == "gRPC-Web" {
@@ -142,7 +143,7 @@ func TestAClientsDeadlineIsKeptOnTheWebPort(t *testing.T) {
 			} else {
 				require.Contains(t, strings.ToLower(got.body), c.want)
 			}
-			require.Less(t, <-left, time.Second, "the node knows the client's deadline")
+			require.Less(t, <-left, 3*time.Second, "the node knows the client's deadline")
 		})
 	}
 }

@@ -240,7 +240,7 @@ func TestAnEventThatWasTakenAndBringsNoReplyIsSaid(t *testing.T) {
 		t.Run(c.by, func(t *testing.T) {
 			t.Parallel()
 			f, o := newFixture(t), quick()
-			o.Timeout = time.Second
+			o.Timeout = 3 * time.Second
 			v := f.version(node(t, "a", took))
 			if c.name == "" {
 				v.Workflows[0].Address = node(t, "sequence", took).URL

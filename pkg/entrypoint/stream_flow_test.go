@@ -140,9 +140,10 @@ func TestACancelledStreamEndsTheNodes(t *testing.T) {
 
 // The time of a request whose client does not read is bounded too.
 func TestADeadlineEndsASendThatWaits(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	o := quick()
-	o.Timeout, o.StreamTimeout = 300*time.Millisecond, 300*time.Millisecond
+	o.Timeout, o.StreamTimeout = 2*time.Second, 2*time.Second
 	ended := make(chan struct{})
 	f.serve(f.streaming(f.streams("a", func(_ context.Context, _ *event.Event, send func(string) bool) event.End {
 		defer close(ended)

@@ -46,6 +46,7 @@ func TestANodeThatDiesBehindItsReplyIsUnended(t *testing.T) {
 
 // TestAFailureBehindAReplyIsRecordedWhenItComesAfterTheClientsDeadline: with nothing kept of the request, too.
 func TestAFailureBehindAReplyIsRecordedWhenItComesAfterTheClientsDeadline(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	o, seen := observed()
 	f.serve(f.version(node(t, "a", func(ctx context.Context, in *event.Event) (int, *event.Event) {
@@ -56,7 +57,7 @@ func TestAFailureBehindAReplyIsRecordedWhenItComesAfterTheClientsDeadline(t *tes
 		assert.Equal(t, http.StatusAccepted, f.post("/reply", failed))
 		return http.StatusAccepted, nil
 	})), o)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	_, err := f.call(ctx, "x")
 	require.NoError(t, err)

@@ -214,9 +214,10 @@ func TestAWebClientLeaves(t *testing.T) {
 
 // What a client does not read in time is cut, and is never an end.
 func TestAWebClientThatDoesNotReadIsCut(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	o := quick()
-	o.Timeout, o.StreamTimeout = 300*time.Millisecond, 300*time.Millisecond
+	o.Timeout, o.StreamTimeout = 2*time.Second, 2*time.Second
 	f.serve(f.streaming(f.streams("a", func(ctx context.Context, _ *event.Event, send func(string) bool) event.End {
 		for send(strings.Repeat("x", 64<<10)) && ctx.Err() == nil {
 			continue
