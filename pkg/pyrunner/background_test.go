@@ -22,7 +22,7 @@ def handler(ctx, data):
     return StringValue(value=str(round((ctx.deadline - before).total_seconds() / 60)))
 `, map[string]string{"KRT_BACKGROUND_TIMEOUT": "10m"})
 	in := request("x")
-	in.Deadline = time.Now().Add(500 * time.Millisecond)
+	in.Deadline = time.Now().Add(2 * time.Second)
 	a := n.post(in)
 	require.Equal(t, http.StatusOK, a.status)
 	require.Equal(t, "10", stringOf(t, a.event))
@@ -35,8 +35,9 @@ def handler(ctx, data):
 func TestBackgroundTimeoutEndsTheCall(t *testing.T) {
 	n := start(t, `
 def handler(ctx, data):
-    ctx.early_reply(StringValue(value="accepted"))
-    try: time.sleep(60)
+    try:
+        ctx.early_reply(StringValue(value="accepted"))
+        time.sleep(60)
     finally: tell("ended")
 `, map[string]string{"KRT_BACKGROUND_TIMEOUT": "200ms"})
 	require.Equal(t, http.StatusAccepted, n.post(request("x")).status)
@@ -47,9 +48,9 @@ def handler(ctx, data):
 func TestNodesTimeoutIsTheHandlers(t *testing.T) {
 	n := start(t, `
 def handler(ctx, data):
-    time.sleep(0.15)
+    time.sleep(0.5)
     return StringValue(value="x")
-`, map[string]string{"KRT_TIMEOUT": "400ms"})
+`, map[string]string{"KRT_TIMEOUT": "2s"})
 	var calls sync.WaitGroup
 	statuses := make(chan int, 6)
 	for range cap(statuses) {
@@ -70,11 +71,11 @@ func TestNodesTimeout(t *testing.T) {
 def handler(ctx, data):
     try: time.sleep(60)
     finally: tell("ended")
-`, map[string]string{"KRT_TIMEOUT": "200ms"})
+`, map[string]string{"KRT_TIMEOUT": "1s"})
 	require.Equal(t, http.StatusAccepted, n.post(request("x")).status)
 	s, err := (<-n.replies).Status()
 	require.NoError(t, err)
 	require.Equal(t, int32(code.Code_DEADLINE_EXCEEDED), s.GetCode())
-	require.Equal(t, "error in 'model': no response within 200ms, the node's timeout", s.GetMessage())
+	require.Equal(t, "error in 'model': no response within 1s, the node's timeout", s.GetMessage())
 	require.Equal(t, "ended", (<-n.told).text)
 }

@@ -110,11 +110,15 @@ func TestEndThatDoesNotEnd(t *testing.T) {
 		t.Run(form, func(t *testing.T) {
 			n := startWith(t, `
 import atexit
-def init(ctx): atexit.register(lambda: (tell("stuck"), time.sleep(3600)))
-def handler(ctx, data): return StringValue(value="x")
+def init(ctx): atexit.register(time.sleep, 3600)
+def handler(ctx, data):
+    tell("here")
+    return StringValue(value="x")
 `, env, pyrunner.Options{EndGrace: 50 * time.Millisecond})
+			require.Equal(t, "x", n.text("x"))
+			here := <-n.told
 			require.NoError(t, n.end())
-			(<-n.told).gone(t)
+			here.gone(t)
 		})
 	}
 }

@@ -157,7 +157,7 @@ func begin(t testing.TB, files map[string]string, env map[string]string, o pyrun
 // start starts a node and waits until it is ready. code follows the prelude.
 func start(t testing.TB, code string, env map[string]string) *node {
 	t.Helper()
-	return startWith(t, code, env, pyrunner.Options{CancelGrace: time.Minute})
+	return startWith(t, code, env, pyrunner.Options{CancelGrace: time.Minute, EndGrace: time.Minute})
 }
 
 func startWith(t testing.TB, code string, env map[string]string, o pyrunner.Options) *node {

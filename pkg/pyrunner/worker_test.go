@@ -168,7 +168,7 @@ func TestDeadlineCancelsTheHandler(t *testing.T) {
 			n := start(t, code, nil)
 			pid := n.text("quick")
 			in := request("x")
-			in.Deadline = time.Now().Add(time.Second)
+			in.Deadline = time.Now().Add(2 * time.Second)
 			require.Equal(t, http.StatusAccepted, n.post(in).status)
 			require.Equal(t, "runs", (<-n.told).text)
 			require.Equal(t, "cleaned", (<-n.told).text)
@@ -208,7 +208,7 @@ def handler(ctx, data):
 			t.Run(kind+" "+form, func(t *testing.T) {
 				n := startWith(t, code, env, pyrunner.Options{CancelGrace: 50 * time.Millisecond})
 				in := request("x")
-				in.Deadline = time.Now().Add(time.Second)
+				in.Deadline = time.Now().Add(2 * time.Second)
 				require.Equal(t, http.StatusAccepted, n.post(in).status)
 				(<-n.told).gone(t)
 				require.Equal(t, "alive", n.text("quick"))
