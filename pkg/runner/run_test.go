@@ -360,7 +360,7 @@ func TestAnEventWaitsForInit(t *testing.T) {
 				}, func(*runner.HandlerContext) { <-initialise }, echo)
 			}()
 			late := message("")
-			late.Deadline = time.Now().Add(500 * time.Millisecond)
+			late.Deadline = time.Now().Add(time.Second)
 			a, err := post(t.Context(), url, late)
 			equal(t, "error", err, nil)
 			equal(t, "too late", a.status, http.StatusServiceUnavailable)

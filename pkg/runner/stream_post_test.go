@@ -200,7 +200,7 @@ func TestDeadlineCutsAPost(t *testing.T) {
 		return nil, errors.Join(err, ctx.Context().Err())
 	})
 	in := streamed("output")
-	in.Deadline = time.Now().Add(300 * time.Millisecond)
+	in.Deadline = time.Now().Add(time.Second)
 	equal(t, "status", r.post(t, in).status, http.StatusAccepted)
 }
 
@@ -238,7 +238,7 @@ func TestErrorAfterMessages(t *testing.T) {
 }
 
 func TestNodesTimeoutEndsTheStream(t *testing.T) {
-	env := map[string]string{"KRT_TIMEOUT": "200ms"}
+	env := map[string]string{"KRT_TIMEOUT": "1s"}
 	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
 		err := ctx.Send(value("one"))
 		<-ctx.Context().Done()
@@ -249,7 +249,7 @@ func TestNodesTimeoutEndsTheStream(t *testing.T) {
 	equal(t, "first", f.message(), "one")
 	failure := f.end().Failure
 	equal(t, "code", failure.GetCode(), int32(code.Code_DEADLINE_EXCEEDED))
-	equal(t, "text", failure.GetMessage(), "error in 'model': no response within 200ms, the node's timeout")
+	equal(t, "text", failure.GetMessage(), "error in 'model': no response within 1s, the node's timeout")
 }
 
 // TestDeadlineCutsTheStream: the client has been told by the entrypoint.
@@ -260,7 +260,7 @@ func TestDeadlineCutsTheStream(t *testing.T) {
 		return value("late"), err
 	})
 	in := streamed("model")
-	in.Deadline = time.Now().Add(300 * time.Millisecond)
+	in.Deadline = time.Now().Add(time.Second)
 	res := r.direct(t, in)
 	f := newFrames(t, res.Header, res.Body)
 	equal(t, "first", f.message(), "one")

@@ -179,7 +179,7 @@ func TestSendWaits(t *testing.T) {
 	}
 	short := func() *event.Event {
 		e := streamed("model")
-		e.Deadline = time.Now().Add(time.Second)
+		e.Deadline = time.Now().Add(2 * time.Second)
 		return e
 	}
 	t.Run("response", func(t *testing.T) {

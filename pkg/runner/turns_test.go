@@ -102,9 +102,9 @@ func startInTurn(t *testing.T, env map[string]string, handler runner.Handler) *r
 
 // The node's own timeout is about the handler: the wait for a turn does not count.
 func TestACallThatWaitsKeepsItsTimeout(t *testing.T) {
-	r := startInTurn(t, map[string]string{"KRT_TIMEOUT": "400ms"}, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+	r := startInTurn(t, map[string]string{"KRT_TIMEOUT": "2s"}, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
 		select {
-		case <-time.After(150 * time.Millisecond):
+		case <-time.After(500 * time.Millisecond):
 			return value("done"), nil
 		case <-ctx.Context().Done():
 			return nil, ctx.Context().Err()
