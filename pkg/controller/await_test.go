@@ -19,10 +19,11 @@ const (
 	tick     = 10 * time.Millisecond
 )
 
-// freeAddress is one of this machine at which nothing listens.
+// freeAddress is one of this machine at which nothing listens. Others have their own connections and servers at
+// 127.0.0.1, where they might take the port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.43.1:0")
 	require.NoError(t, err)
 	defer l.Close()
 	return l.Addr().String()

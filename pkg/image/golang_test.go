@@ -86,24 +86,43 @@ func requireReady(t *testing.T, program string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "node")
 	require.NoError(t, os.WriteFile(file, []byte(program), 0o755))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 10 { // another program may take the port first
+		if isReady(t, file) {
+			return
+		}
+	}
+	t.Fatal("the node ends")
+}
+
+// isReady waits until a node's program is ready at a port, or has ended.
+func isReady(t *testing.T, file string) bool {
+	t.Helper()
+	l, err := net.Listen("tcp", ":0")
 	require.NoError(t, err)
-	address := l.Addr().String()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	_, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	cmd := exec.CommandContext(ctx, file)
 	cmd.Env = []string{"PORT=" + port, "KRT_NODE_NAME=one"}
 	require.NoError(t, cmd.Start())
-	defer func() { stop(); _ = cmd.Wait() }()
-	require.Eventually(t, func() bool {
-		response, err := http.Get("http://" + address + "/readyz")
-		if err != nil {
-			return false
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	defer func() { stop(); <-ended }()
+	for limit := time.After(time.Minute); ; {
+		response, err := http.Get("http://127.0.0.1:" + port + "/readyz")
+		if err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK && response.Header.Get("Krt-Source") != "" {
+			return true
 		}
-		return response.Body.Close() == nil && response.StatusCode == http.StatusOK
-	}, 30*time.Second, 20*time.Millisecond)
+		select {
+		case <-ended:
+			return false
+		case <-limit:
+			t.Fatal("it is not ready")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // requireComponent reports whether the SBOM beside the image lists the package.

@@ -27,7 +27,7 @@ import (
 
 // How long a test waits for what happens in another goroutine, and how often it looks.
 const (
-	wait = 10 * time.Second
+	wait = time.Minute
 	tick = 5 * time.Millisecond
 )
 
