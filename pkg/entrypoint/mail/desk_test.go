@@ -32,7 +32,10 @@ func TestFewLettersAreReadAtATime(t *testing.T) {
 	var now, most atomic.Int32
 	begun, goOn := make(chan struct{}, 32), make(chan struct{})
 	b := mail.New(&shelf{get: func() error {
-		most.Store(max(most.Load(), now.Add(1)))
+		n := now.Add(1)
+		for before := most.Load(); n > before && !most.CompareAndSwap(before, n); before = most.Load() {
+			continue
+		}
 		begun <- struct{}{}
 		<-goOn
 		now.Add(-1)
