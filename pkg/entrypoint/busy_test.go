@@ -88,14 +88,14 @@ func TestABusyNodeIsNamedInTheEnd(t *testing.T) {
 	step, _ := busyNode(t, always, nil)
 	o, l := logged()
 	v := f.version(step)
-	v.BackgroundTimeout = 100 * time.Millisecond
+	v.BackgroundTimeout = time.Second
 	f.serve(v, o)
 	got := f.async()
 	require.Equal(t, http.StatusAccepted, got.status, got.body)
 	l.await(t, "an asynchronous request failed")
 	require.Contains(t, l.String(), "causation=my-1 ")
 	require.Contains(t, l.String(), "correlation="+got.header.Get("Krt-Correlation-Id"))
-	require.Contains(t, l.String(), `has not ended within 100ms, the background timeout: node`)
+	require.Contains(t, l.String(), `has not ended within 1s, the background timeout: node`)
 }
 
 // TestNobodyAsksABusyNodeForACallerWhoLeft: its request ends at once.
