@@ -20,8 +20,11 @@ func serve(mgr manager.Manager, o Options) error {
 	measured, probed := http.NewServeMux(), http.NewServeMux()
 	measured.Handle("/metrics", promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
 	alive, ready := map[string]healthz.Checker{"ping": healthz.Ping}, map[string]healthz.Checker{"caches": synced(mgr)}
-	probed.Handle("/healthz", http.StripPrefix("/healthz", &healthz.Handler{Checks: alive}))
-	probed.Handle("/readyz", http.StripPrefix("/readyz", &healthz.Handler{Checks: ready}))
+	for path, checks := range map[string]map[string]healthz.Checker{"/healthz": alive, "/readyz": ready} {
+		handler := http.StripPrefix(path, &healthz.Handler{Checks: checks})
+		probed.Handle(path, handler)
+		probed.Handle(path+"/", handler) // of one check
+	}
 	for name, at := range map[string]struct {
 		address string
 		handler http.Handler

@@ -165,6 +165,11 @@ func TestReadyOnceAllIsRead(t *testing.T) {
 	r := ignorant(t, p)
 	status, _ := get(t, "http://"+r.probes+"/healthz")
 	require.Equal(t, http.StatusOK, status, "a restart would not help")
+	for path, want := range map[string]int{"healthz/ping": http.StatusOK, "readyz/caches": http.StatusInternalServerError,
+		"healthz/": http.StatusOK, "healthz/caches": http.StatusNotFound, "readyz/other": http.StatusNotFound} {
+		status, _ = get(t, "http://"+r.probes+"/"+path)
+		require.Equal(t, want, status, path)
+	}
 
 	// The rights may come later.
 	binding := &rbacv1.ClusterRoleBinding{
