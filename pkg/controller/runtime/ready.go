@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,7 +51,7 @@ func (r *reconciler) unserved(ctx context.Context, rt *v1alpha1.Runtime, v *v1al
 	if len(endpoints) == 0 {
 		return noEndpoints(rt, v.Name), nil
 	}
-	return r.cold(rt, v, canary, time.Now()), nil
+	return r.cold(ctx, rt, v, canary), nil
 }
 
 // noEndpoints is why a version that is ready gets no requests.

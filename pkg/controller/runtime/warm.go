@@ -1,12 +1,15 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
@@ -33,7 +36,8 @@ type warmth struct {
 
 // cold returns why a version does not get requests yet: nodes that are at zero are being woken, so that the first
 // callers need not wait for them. Nil: all are up, nothing wakes them, or the wait is over, which is reported.
-func (r *reconciler) cold(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool, now time.Time) *observe.Cause {
+func (r *reconciler) cold(ctx context.Context, rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool) *observe.Cause {
+	now := time.Now()
 	if c := rt.Status.Canary; !r.wakes(v) || canary && c != nil && c.Receiving && c.Version == v.Name {
 		return nil // a controller that is new takes nothing back
 	}
@@ -49,7 +53,7 @@ func (r *reconciler) cold(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool
 	}
 	down := r.warmer.Wake(v, now)
 	unreachable := !slices.ContainsFunc(down, func(d warm.Down) bool { return !d.Unreachable })
-	w.over = unreachable || now.Sub(w.since) >= r.warmWait // unreachable also if none is down
+	w.over = unreachable || now.Sub(w.since) >= r.warmWait || !canary && r.broken(ctx, rt) // unreachable also if none is down
 	r.mu.Lock()
 	r.warmths[key] = w
 	r.mu.Unlock()
@@ -62,6 +66,18 @@ func (r *reconciler) cold(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool
 			"version %q gets requests although nodes are not up, so that the first may wait for them: %s", v.Name, list(down, true))
 	}
 	return nil
+}
+
+// broken reports whether the published version is not ready, or does not exist any more: whoever rolls it back does not
+// wait, because callers of a node that starts are better off. What cannot be read is not broken.
+func (r *reconciler) broken(ctx context.Context, rt *v1alpha1.Runtime) bool {
+	if rt.Status.PublishedVersion == "" {
+		return false
+	}
+	var v v1alpha1.Version
+	err := r.client.Get(ctx, types.NamespacedName{Namespace: rt.Namespace, Name: rt.Status.PublishedVersion}, &v)
+	ready := v.Status.Condition(v1alpha1.ConditionReady)
+	return apierrors.IsNotFound(err) || err == nil && ready != nil && ready.Status == metav1.ConditionFalse
 }
 
 // wakes reports whether nodes of a version are woken at all.

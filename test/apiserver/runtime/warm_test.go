@@ -9,9 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/apiserver/pretend"
 )
 
 // asleep has the node of a version start when it is asked to, once wake is called.
@@ -55,6 +57,44 @@ func TestAVersionIsPublishedOnceItsNodesAreUp(t *testing.T) {
 	require.Equal(t, "a-entrypoint", p.selected())
 	wake()
 	p.published("b")
+}
+
+// Whoever rolls back what is broken does not wait for nodes.
+func TestARollbackFromABrokenVersionDoesNotWaitForNodes(t *testing.T) {
+	p := newPlace(t)
+	broken := p.version("b", "example.com/"+pretend.Broken)
+	p.mended("b-node", true)
+	p.ready(broken)
+	p.publish("b", "")
+	p.published("b")
+	asked, _ := p.asleep("a")
+	p.ready(p.version("a", "example.com/a"))
+	p.mended("b-node", false)
+	require.True(t, p.soon(func() bool {
+		require.NoError(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(broken), broken))
+		ready := broken.Status.Condition(v1alpha1.ConditionReady)
+		return ready != nil && ready.Status == metav1.ConditionFalse
+	}), "%+v", broken.Status)
+	p.publish("a", "")
+	p.published("a")
+	<-asked // it is woken all the same
+	p.event("NotWarm", `version "a" gets requests although nodes are not up, so that the first may wait for them: node`)
+}
+
+// mended has a node whose image is broken work, or not any more.
+func (p *place) mended(service string, works bool) {
+	p.Helper()
+	value := "null"
+	if works {
+		value = `"yes"`
+	}
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata": {"annotations": {"`+pretend.Mended+`": `+value+`}}}`))
+	s := &servingv1.Service{ObjectMeta: metav1.ObjectMeta{Name: service, Namespace: p.namespace}}
+	require.True(p, p.soon(func() bool {
+		err := cluster.Patch(p.Context(), s, patch)
+		require.NoError(p, client.IgnoreNotFound(err))
+		return err == nil
+	}), "there is no %q", service)
 }
 
 func TestACanaryGetsRequestsOnceItsNodesAreUp(t *testing.T) {
