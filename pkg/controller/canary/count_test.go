@@ -13,17 +13,17 @@ import (
 
 // Without a plan nothing is judged, but what the canary gets is counted; another controller goes on counting.
 func TestACanaryWithoutAPlanIsCounted(t *testing.T) {
-	now := new(counted(-time.Hour, 1000, 100))
+	now := new(counted(1000, 100))
 	measure := func(_ context.Context, task Task) Measurement {
 		require.Equal(t, Task{Published: "v1", Canary: "v2", Since: start}, task)
-		return Measurement{Reading: *reading(map[string]*Counters{"a": now})}
+		return Measurement{Reading: *reading(map[string]*Counts{"a": now})}
 	}
 	rt := &v1alpha1.Runtime{Spec: v1alpha1.RuntimeSpec{Canary: &v1alpha1.Canary{Version: "v2", Weight: 10}}}
 	rt.Status.PublishedVersion = "v1"
 	var k *Walker
 	news := 0
 	round := func(published, canary int64) v1alpha1.CanarySamples {
-		now = new(counted(-time.Hour, published, canary))
+		now = new(counted(published, canary))
 		k.round(t.Context(), true, func(types.NamespacedName) { news++ })
 		return k.Count(rt, start.Add(time.Minute))
 	}

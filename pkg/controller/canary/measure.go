@@ -59,12 +59,12 @@ func (m *Meter) Measure(ctx context.Context, task Task) Measurement {
 
 // entrypoints reads the metrics of all entrypoints of the published version.
 func (m *Meter) entrypoints(ctx context.Context, task Task) (r Reading, unread string) {
-	r = Reading{Pods: map[string]Counters{}, Running: map[string]bool{}}
 	var list corev1.PodList
 	selected := client.MatchingLabels(render.EntrypointPods(task.Published))
 	if err := m.Client.List(ctx, &list, client.InNamespace(task.Namespace), selected, client.UnsafeDisableDeepCopy); err != nil {
 		return r, fmt.Sprintf("the pods of %q cannot be listed: %s", task.Published, why(err))
 	}
+	r = Reading{Pods: map[string]Counts{}, Running: map[string]bool{}}
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(podsAtOnce)
@@ -100,21 +100,21 @@ func (m *Meter) entrypoints(ctx context.Context, task Task) (r Reading, unread s
 }
 
 // scrape reads the metrics of one entrypoint about a canary.
-func scrape(ctx context.Context, client *http.Client, ip, canary string) (Counters, error) {
+func scrape(ctx context.Context, client *http.Client, ip, canary string) (Counts, error) {
 	ctx, cancel := context.WithTimeout(ctx, podTime)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, render.MetricsURL(ip), nil)
 	if err != nil {
-		return Counters{}, err
+		return Counts{}, err
 	}
 	request.Header.Set("Accept", accept)
 	response, err := client.Do(request)
 	if err != nil {
-		return Counters{}, err
+		return Counts{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return Counters{}, fmt.Errorf("the response has status %d", response.StatusCode)
+		return Counts{}, fmt.Errorf("the response has status %d", response.StatusCode)
 	}
 	return parse(response.Body, canary)
 }

@@ -73,8 +73,7 @@ func Next(in Input) Output {
 	case n.held():
 		n.hold(b.Reason, b.Message)
 	case in.Spec.Paused:
-		n.hold(v1alpha1.ReasonPausedByHand, fmt.Sprintf("step %d of %d keeps its weight, because spec.canary.paused is true",
-			b.Step, len(in.Spec.Plan.Steps)))
+		n.pause()
 	case in.Cause != nil:
 		n.wait()
 	case b.Phase == v1alpha1.CanaryPromoting:
@@ -128,6 +127,22 @@ func (n *next) hold(reason, message string) {
 		n.out.Status.Samples, n.out.Status.Values = n.before.Samples, n.before.Values
 	}
 	n.enter(v1alpha1.CanaryPaused, reason, message)
+}
+
+// pause holds the plan as a person asks. A step that has not begun has no weight to keep: Since is not set then.
+func (n *next) pause() {
+	what := "keeps its weight"
+	if n.before.Phase == v1alpha1.CanaryWaiting {
+		n.out.Status.Since = nil
+	}
+	if n.out.Status.Since == nil {
+		what = "does not begin"
+	}
+	n.hold(v1alpha1.ReasonPausedByHand, fmt.Sprintf("step %d of %d %s, because spec.canary.paused is true",
+		n.before.Step, len(n.Spec.Plan.Steps), what))
+	if n.out.Status.Since == nil {
+		n.out.Status.Weight, n.out.Status.Mirror = 0, 0
+	}
 }
 
 // wait waits until the canary may get requests. Its step then begins anew, with what it gets then.

@@ -153,6 +153,32 @@ func TestAPersonPausesAndResumes(t *testing.T) {
 	w.at(7*time.Hour).is(pausedBy, 2, 50, v1alpha1.ReasonPausedByHand, "step 2 of 2")
 }
 
+// What has not begun has no weight to keep.
+func TestAPlanThatIsPausedBeforeAStepGivesNothing(t *testing.T) {
+	spec := planned(step(5, time.Hour), step(50, time.Hour))
+	spec.Mirror, spec.Paused = 10, true
+	w := &walked{t: t, in: Input{Spec: spec, ID: "1"}}
+	nothing := func(after time.Duration, step int32) {
+		t.Helper()
+		w.at(after).is(pausedBy, step, 0, v1alpha1.ReasonPausedByHand, "does not begin, because spec.canary.paused is true")
+		require.Zero(t, w.last.Status.Mirror)
+	}
+	nothing(0, 1)
+	nothing(time.Minute, 1)
+	w.in.Spec.Paused = false
+	w.at(time.Hour).is(walks, 1, 5, ready, "it has just begun")
+	require.EqualValues(t, 10, w.last.Status.Mirror)
+	w.served(0, 120, 2000).read(2*time.Hour).at(2*time.Hour).is(walks, 2, 50, ready, "it has just begun")
+	w.in.Cause = notReady
+	w.at(2*time.Hour+time.Minute).is(v1alpha1.CanaryWaiting, 2, 0, v1alpha1.ReasonVersionNotReady, "")
+	w.in.Spec.Paused = true
+	nothing(2*time.Hour+2*time.Minute, 2)
+	w.in.Cause = nil
+	nothing(2*time.Hour+3*time.Minute, 2)
+	w.in.Spec.Paused = false
+	w.at(3*time.Hour).is(walks, 2, 50, ready, "it has just begun")
+}
+
 func TestACanaryThatIsNotReadyIsNotJudged(t *testing.T) {
 	w := walkPlan(t, step(5, time.Hour), step(50, time.Hour)).served(0, 120, 2000).read(time.Hour).at(time.Hour).is(walks, 2, 50, ready, "")
 	w.in.Cause = notReady

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/protobuf/encoding/protodelim"
@@ -31,27 +30,27 @@ const (
 	metricSeconds   = "krt_traffic_request_seconds"
 	metricFallbacks = "krt_traffic_fallbacks_total"
 	metricMirrored  = "krt_traffic_mirrored_total"
-	metricStarted   = "process_start_time_seconds"
 )
 
 // parse reads the metrics of an entrypoint about a canary.
-func parse(from io.Reader, canary string) (Counters, error) {
+func parse(from io.Reader, canary string) (Counts, error) {
 	limited := &io.LimitedReader{R: from, N: maxMetrics}
 	families := bufio.NewReader(limited)
-	c := Counters{}
+	c, some := Counts{}, false
 	for {
 		var family dto.MetricFamily
 		err := protodelim.UnmarshalOptions{MaxSize: maxFamily}.UnmarshalFrom(families, &family)
 		switch {
 		case limited.N == 0:
 			return c, fmt.Errorf("the metrics have more than %d MiB", maxMetrics>>20)
-		case errors.Is(err, io.EOF) && c.Started.IsZero():
-			return c, fmt.Errorf("the metrics have no %s", metricStarted)
+		case errors.Is(err, io.EOF) && !some:
+			return c, errors.New("the response has no metrics")
 		case errors.Is(err, io.EOF):
 			return c, nil
 		case err != nil:
 			return c, fmt.Errorf("the response is not metrics: %w", err)
 		}
+		some = true
 		for _, m := range family.GetMetric() {
 			if err := c.add(family.GetName(), canary, m); err != nil {
 				return c, err
@@ -61,11 +60,7 @@ func parse(from io.Reader, canary string) (Counters, error) {
 }
 
 // add adds a series, if it is one of those that are read.
-func (c *Counters) add(name, canary string, m *dto.Metric) error {
-	if name == metricStarted {
-		c.Started = time.UnixMilli(int64(m.GetGauge().GetValue() * 1000))
-		return nil
-	}
+func (c *Counts) add(name, canary string, m *dto.Metric) error {
 	labels := map[string]string{}
 	for _, l := range m.GetLabel() {
 		labels[l.GetName()] = l.GetValue()
@@ -99,7 +94,7 @@ func whole(value float64) int64 {
 	return int64(value)
 }
 
-func (c *Counters) mirrored(result string, value int64) {
+func (c *Counts) mirrored(result string, value int64) {
 	switch result {
 	case "equal":
 		c.Equal += value
@@ -110,7 +105,7 @@ func (c *Counters) mirrored(result string, value int64) {
 	}
 }
 
-func (c *Counters) side(name string) *SideCounts {
+func (c *Counts) side(name string) *SideCounts {
 	if name == "canary" {
 		return &c.Canary
 	}

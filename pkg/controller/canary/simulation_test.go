@@ -84,7 +84,7 @@ type ending struct {
 // walk walks a plan to its end.
 func (w *world) walk(spec *v1alpha1.Canary) ending {
 	begin := time.Unix(0, 0)
-	now, total := begin, Counters{Started: begin.Add(-time.Hour)}
+	now, total := begin, Counts{}
 	var status *v1alpha1.CanaryStatus
 	var evidence *Evidence
 	var counting *window
@@ -93,7 +93,7 @@ func (w *world) walk(spec *v1alpha1.Canary) ending {
 		out := Next(Input{Spec: spec, ID: "1", Before: status, Now: now, Evidence: evidence})
 		status = &out.Status
 		if out.Begins {
-			counting, correct = newWindow(now, &Reading{Pods: map[string]Counters{"pod": total}}), [2]judge.Share{}
+			counting, correct = newWindow(&Reading{Pods: map[string]Counts{"pod": total}}), [2]judge.Share{}
 			evidence = &Evidence{Looks: judge.Looks{}}
 		}
 		switch status.Phase {
@@ -102,12 +102,12 @@ func (w *world) walk(spec *v1alpha1.Canary) ending {
 		}
 		now = now.Add(tick)
 		s := w.serve(status.Weight)
-		total.Counts = total.combine(s.Counts, 1)
+		total = total.combine(s.Counts, 1)
 		for i := range correct {
 			correct[i].Part += s.correct[i].Part
 			correct[i].Total += s.correct[i].Total
 		}
-		counting.add(&Reading{At: now, Pods: map[string]Counters{"pod": total}, Running: map[string]bool{"pod": true}})
+		counting.add(&Reading{At: now, Pods: map[string]Counts{"pod": total}, Running: map[string]bool{"pod": true}})
 		evidence.Window, evidence.At = counting.counts().judged("v1", "v2"), now
 		evidence.Window.Published.Correct, evidence.Window.Canary.Correct = correct[0], correct[1]
 	}

@@ -133,7 +133,7 @@ func (k *Walker) begin(w *walk, rt *v1alpha1.Runtime, now time.Time) {
 	if w.last != nil && now.Sub(w.last.At) > k.interval {
 		w.last = nil // it is of before a pause
 	}
-	w.window = newWindow(now, w.last)
+	w.window = newWindow(w.last)
 	w.evidence = &Evidence{Looks: judge.Looks{}, Window: Counts{}.judged(w.task.Published, w.task.Canary)}
 	if w.last == nil {
 		select {

@@ -20,13 +20,12 @@ func TestWhatACanaryCouldNotServeIsNotOfTheNextStep(t *testing.T) {
 	rt.Spec = v1alpha1.RuntimeSpec{PublishedVersion: "v1", Canary: planned(step(5, time.Hour))}
 	rt.Status.PublishedVersion = "v1"
 	now := time.Now()
-	started := now.Add(-time.Hour)
-	var counts Counters
+	var counts Counts
 	k := NewWalker(func(context.Context, Task) Measurement {
-		return Measurement{Reading: Reading{At: now, Pods: map[string]Counters{"a": counts}, Running: map[string]bool{"a": true}}}
+		return Measurement{Reading: Reading{At: now, Pods: map[string]Counts{"a": counts}, Running: map[string]bool{"a": true}}}
 	}, 0)
 	after := func(fallbacks int64, cause *observe.Cause) v1alpha1.CanaryStatus {
-		counts = Counters{Started: started, Counts: Counts{Fallbacks: fallbacks}}
+		counts = Counts{Fallbacks: fallbacks}
 		k.round(t.Context(), false, func(types.NamespacedName) {})
 		k.round(t.Context(), true, func(types.NamespacedName) {})
 		now = now.Add(time.Second)

@@ -12,16 +12,9 @@ import (
 type Reading struct {
 	At time.Time
 	// Pods has those that were read, by their UID.
-	Pods map[string]Counters
-	// Running has the UIDs of all pods that exist, read or not.
+	Pods map[string]Counts
+	// Running has the UIDs of all pods that run, read or not; nil if that is not known.
 	Running map[string]bool
-}
-
-// Counters are what one process has counted.
-type Counters struct {
-	// Started is when the process started.
-	Started time.Time
-	Counts
 }
 
 // Counts are requests to a published version that has a canary.
@@ -58,27 +51,39 @@ func (a SideCounts) combine(b SideCounts, sign int64) SideCounts {
 	return sum
 }
 
-// less reports whether counts that only grow are fewer than before: they began at zero again.
+// less reports whether counts that only grow are fewer than before: their process has begun at zero again. That is not
+// read from the time at which a process says that it started: it changes with the clock of its machine.
 func (a Counts) less(b Counts) bool {
-	return a.Published.Requests < b.Published.Requests || a.Canary.Requests < b.Canary.Requests || a.Fallbacks < b.Fallbacks ||
-		a.Compared < b.Compared
+	return a.Published.less(b.Published) || a.Canary.less(b.Canary) || a.Fallbacks < b.Fallbacks || a.Equal < b.Equal || a.Compared < b.Compared
+}
+
+func (a SideCounts) less(b SideCounts) bool {
+	for bound, count := range b.Durations {
+		if a.Durations[bound] < count {
+			return true
+		}
+	}
+	return a.Requests < b.Requests || a.Failed < b.Failed
 }
 
 // window is what was counted since a step began, in the processes that ran then and in those that
 // started later.
 type window struct {
-	since time.Time
+	// before has the pods of which something may have been counted before the window, or is counted in ended; nil until
+	// the first reading. All others have begun in the window: no clock says so, as those of machines differ.
+	before map[string]bool
 	// base is what each pod's process had counted when its share of the window began, last what it
 	// had when it was last read.
-	base, last map[string]Counters
+	base, last map[string]Counts
 	// ended is what processes that do not run any more have counted in the window.
 	ended Counts
 }
 
 // newWindow begins a window. What was read last, if anything, is what it begins with.
-func newWindow(since time.Time, last *Reading) *window {
-	w := &window{since: since, base: map[string]Counters{}, last: map[string]Counters{}}
+func newWindow(last *Reading) *window {
+	w := &window{base: map[string]Counts{}, last: map[string]Counts{}}
 	if last != nil {
+		w.before = maps.Clone(last.Running)
 		for uid, c := range last.Pods {
 			w.base[uid], w.last[uid] = c, c
 		}
@@ -88,16 +93,22 @@ func newWindow(since time.Time, last *Reading) *window {
 
 // add adds a reading.
 func (w *window) add(r *Reading) {
+	if r.Running == nil {
+		return
+	}
+	if w.before == nil {
+		w.before = maps.Clone(r.Running)
+	}
 	for uid, now := range r.Pods {
 		last, known := w.last[uid]
 		switch {
-		case !known && now.Started.After(w.since):
-			w.base[uid] = Counters{Started: now.Started}
-		case !known: // it ran before the window, unread: what it has counted until now may be of before
+		case !known && !w.before[uid]:
+			w.base[uid] = Counts{}
+		case !known: // it ran before, unread: what it has counted until now may be of before
 			w.base[uid] = now
-		case !now.Started.Equal(last.Started) || now.less(last.Counts):
+		case now.less(last):
 			w.end(uid)
-			w.base[uid] = Counters{Started: now.Started}
+			w.base[uid] = Counts{}
 		}
 		w.last[uid] = now
 	}
@@ -110,7 +121,8 @@ func (w *window) add(r *Reading) {
 
 // end keeps what a process has counted that does not run any more.
 func (w *window) end(uid string) {
-	w.ended = w.ended.combine(w.last[uid].combine(w.base[uid].Counts, -1), 1)
+	w.ended = w.ended.combine(w.last[uid].combine(w.base[uid], -1), 1)
+	w.before[uid] = true
 	delete(w.base, uid)
 	delete(w.last, uid)
 }
@@ -119,7 +131,7 @@ func (w *window) end(uid string) {
 func (w *window) counts() Counts {
 	sum := w.ended
 	for uid, last := range w.last {
-		sum = sum.combine(last.combine(w.base[uid].Counts, -1), 1)
+		sum = sum.combine(last.combine(w.base[uid], -1), 1)
 	}
 	return sum
 }

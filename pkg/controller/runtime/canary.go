@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,8 +34,8 @@ func (r *reconciler) share(ctx context.Context, rt *v1alpha1.Runtime, obstacle *
 	next, again, err := r.divide(ctx, rt, have, want, now)
 	var taken *apply.NotOwnedError
 	if errors.As(err, &taken) && rt.Spec.Canary != nil {
-		rt.MarkCanaryWaiting(v1alpha1.ReasonNotOwned, notOwned(rt, taken))
-		due = foreignInterval
+		_, due = r.walk(rt, r.take(rt, taken), now)
+		due = sooner(due, foreignInterval)
 		next, again, err = r.divide(ctx, rt, have, nil, now) // those of other versions are ours
 	}
 	if err != nil {
@@ -89,6 +88,9 @@ func (r *reconciler) wanted(
 		return nil, 0, nil
 	}
 	gets, due := r.walk(rt, cause, now)
+	if cause != nil && cause.Reason == v1alpha1.ReasonNotOwned {
+		due = sooner(due, foreignInterval)
+	}
 	if !gets {
 		return nil, due, nil
 	}
@@ -131,6 +133,9 @@ func (r *reconciler) canaryObstacle(ctx context.Context, rt *v1alpha1.Runtime) (
 	case name:
 		return &observe.Cause{Reason: v1alpha1.ReasonPublishing, Message: "it is still the published version"}, "", nil
 	}
+	if cause, err = r.taken(ctx, rt); cause != nil || err != nil {
+		return cause, "", err
+	}
 	var current, canary v1alpha1.Version
 	if cause, err = r.pair(ctx, rt, &current, &canary); cause != nil || err != nil {
 		return cause, "", err
@@ -165,12 +170,6 @@ func (r *reconciler) pair(ctx context.Context, rt *v1alpha1.Runtime, current, ca
 			Message: fmt.Sprintf("the published version %q does not exist any more; publish another one", published)}, nil
 	}
 	return nil, err
-}
-
-// notOwned is why an object of the runtime cannot be written, and what to do.
-func notOwned(rt *v1alpha1.Runtime, taken *apply.NotOwnedError) string {
-	return fmt.Sprintf("%s; delete it, and kn-krt creates its own: kubectl delete %s %s -n %s",
-		taken, strings.ToLower(taken.Kind), taken.Name, rt.Namespace)
 }
 
 // reportCanary emits events about the changes of the canary since before. Who is published is

@@ -60,6 +60,7 @@ type reconciler struct {
 	mu       sync.Mutex
 	warmths  map[readying]warmth
 	switches map[types.UID]transition
+	foreign  map[types.UID]*apply.NotOwnedError
 	told     map[leaf]time.Time // when entrypoints were told to divide requests in another way
 }
 
@@ -104,6 +105,7 @@ func Setup(mgr manager.Manager, o Options, s *watch.Settings, x *watch.OwnerInde
 		warmWait: o.WarmWait,
 		warmths:  map[readying]warmth{},
 		switches: map[types.UID]transition{},
+		foreign:  map[types.UID]*apply.NotOwnedError{},
 		told:     map[leaf]time.Time{},
 	}
 	meter := canary.Meter{Client: mgr.GetClient(), Settings: s.Get, StoreKey: o.StoreKey.Get, Dial: o.Dial}
@@ -291,5 +293,6 @@ func (r *reconciler) sweep(existing watch.Existing) {
 		return !existing.UIDs[l.runtime] || time.Since(since) > r.applied
 	})
 	maps.DeleteFunc(r.warmths, func(k readying, _ warmth) bool { return !existing.UIDs[k.runtime] })
+	maps.DeleteFunc(r.foreign, func(uid types.UID, _ *apply.NotOwnedError) bool { return !existing.UIDs[uid] })
 	maps.DeleteFunc(r.switches, func(uid types.UID, _ transition) bool { return !existing.UIDs[uid] })
 }

@@ -36,7 +36,7 @@ func (r *reconciler) walk(rt *v1alpha1.Runtime, cause *observe.Cause, now time.T
 		return true, 0
 	}
 	status, due := r.plans.Walk(rt, cause, now)
-	gets = cause == nil && status.Phase != v1alpha1.CanaryRolledBack
+	gets = cause == nil && (status.Weight > 0 || status.Mirror > 0)
 	rt.MarkCanaryWalking(status, gets)
 	return gets, due
 }

@@ -14,9 +14,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render"
 )
 
 // entrypoints is the network of all tests: it has the pods that serve metrics.
@@ -78,11 +80,17 @@ func (p *place) ready(v *v1alpha1.Version) {
 // planned publishes v1, and makes v2 its canary with a plan of two steps.
 func (p *place) planned(more string) {
 	p.Helper()
+	p.plannedFor("1s", more)
+}
+
+// plannedFor is planned with a second step that takes another time.
+func (p *place) plannedFor(second, more string) {
+	p.Helper()
 	p.version("v1", "example.com/a")
 	p.publish("v1", "")
 	p.published("v1")
 	p.ready(p.version("v2", "example.com/a")) // a plan does not wait for it for longer than its waitLimit
-	p.spec(`{"canary": {"version": "v2", "plan": {"steps": [{"weight": 5, "for": "1s"}, {"weight": 50, "for": "1s"}],
+	p.spec(`{"canary": {"version": "v2", "plan": {"steps": [{"weight": 5, "for": "1s"}, {"weight": 50, "for": "` + second + `"}],
 		"limits": {"errorRatio": {"increase": "1%"}, "p95": {"increase": "20%"}}` + more + `}}}`)
 }
 
@@ -163,4 +171,27 @@ func TestAPlanPromotesNothingInsteadOfWhatAPersonPublishes(t *testing.T) {
 	require.Equal(t, "v3", rt.Spec.PublishedVersion)
 	p.spec(`{"publishedVersion": "v1"}`)
 	p.published("v2")
+}
+
+// A file that is another's keeps requests from the canary; its plan stays where it is.
+func TestAPlanWaitsWhileItsFileIsAnothers(t *testing.T) {
+	p := newPlace(t)
+	p.serving("v1", "v2", "10.18.0.4", 1, 1)
+	p.plannedFor("1h", "")
+	second := func(rt *v1alpha1.Runtime) bool { return rt.Status.Canary != nil && rt.Status.Canary.Step == 2 }
+	p.until("in its second step", func(rt *v1alpha1.Runtime) bool { return second(rt) && p.file("v1") != nil })
+	file := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: render.TrafficName("v1"), Namespace: p.namespace}}
+	orphan := client.RawPatch("application/merge-patch+json", []byte(`{"metadata": {"ownerReferences": null}}`))
+	require.NoError(t, cluster.Patch(t.Context(), file, orphan))
+	c := p.canary(v1alpha1.CanaryWaiting, v1alpha1.ReasonNotOwned).Status.Canary
+	require.EqualValues(t, 2, c.Step)
+	require.Contains(t, c.Message, "delete it, and kn-krt creates its own")
+	p.spec(`{"comment": "look again"}`)
+	again := p.until("looked at again", func(rt *v1alpha1.Runtime) bool {
+		return rt.Status.Canary.Reason == v1alpha1.ReasonNotOwned
+	}).Status.Canary
+	require.Equal(t, c, again, "the time for which it waits goes on")
+	require.NoError(t, cluster.Delete(t.Context(), file))
+	rt := p.canary(v1alpha1.CanaryProgressing, v1alpha1.ReasonCanaryProgressing)
+	require.True(t, second(rt))
 }
