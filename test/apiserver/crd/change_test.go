@@ -98,13 +98,19 @@ func TestChangeVersion(t *testing.T) {
 
 // A version that is published, or a canary, runs on although it is asked to stop.
 func TestWhatRunsDoesNotChange(t *testing.T) {
+	canary := []object{{
+		"type": "Published", "status": "False", "reason": "Canary", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+	}}
 	for phase, editable := range map[string]bool{
-		"Published": false, "Publishing": false, "Started": false, "Stopping": true, "Stopped": true, "Starting": true,
+		"Published": false, "Publishing": false, "Canary": false, "Started": true, "Stopping": true, "Stopped": true, "Starting": true,
 	} {
 		t.Run(phase, func(t *testing.T) {
 			_, path := create(t, "Stopped")
-			status := object{"status": object{"phase": phase}}
-			requireAccepted(t, send(t, http.MethodPatch, path+"/status", status))
+			status := object{"phase": phase}
+			if phase == "Canary" {
+				status = object{"phase": "Started", "conditions": canary}
+			}
+			requireAccepted(t, send(t, http.MethodPatch, path+"/status", object{"status": status}))
 			for _, tt := range changes {
 				if tt.name == "stop and description in one" {
 					continue
