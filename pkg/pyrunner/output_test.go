@@ -140,6 +140,6 @@ func TestTracebacksAreLimited(t *testing.T) {
 	}
 	require.NoError(t, n.end())
 	seconds := int(time.Since(begin)/time.Second) + 2 // some of each of them
-	require.LessOrEqual(t, strings.Count(n.log.String(), "Traceback"), 11*seconds)
+	require.LessOrEqual(t, strings.Count(n.log.String(), `"msg":"Traceback`), 11*seconds)
 	require.Contains(t, n.log.String(), "ValueError: > bad 0")
 }

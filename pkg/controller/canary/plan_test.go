@@ -157,6 +157,7 @@ func TestAPersonPausesAndResumes(t *testing.T) {
 func TestAPlanThatIsPausedBeforeAStepGivesNothing(t *testing.T) {
 	spec := planned(step(5, time.Hour), step(50, time.Hour))
 	spec.Mirror, spec.Paused = 10, true
+	spec.Plan.Limits = v1alpha1.CanaryLimits{ErrorRatio: &v1alpha1.IncreaseLimit{Increase: "1%"}}
 	w := &walked{t: t, in: Input{Spec: spec, ID: "1"}}
 	nothing := func(after time.Duration, step int32) {
 		t.Helper()
