@@ -183,7 +183,8 @@ func TestAPlanWaitsWhileItsFileIsAnothers(t *testing.T) {
 	file := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: render.TrafficName("v1"), Namespace: p.namespace}}
 	orphan := client.RawPatch("application/merge-patch+json", []byte(`{"metadata": {"ownerReferences": null}}`))
 	require.NoError(t, cluster.Patch(t.Context(), file, orphan))
-	c := p.canary(v1alpha1.CanaryWaiting, v1alpha1.ReasonNotOwned).Status.Canary
+	p.canary(v1alpha1.CanaryWaiting, v1alpha1.ReasonNotOwned)
+	c := p.until("without requests", func(rt *v1alpha1.Runtime) bool { return !rt.Status.Canary.Receiving }).Status.Canary
 	require.EqualValues(t, 2, c.Step)
 	require.Contains(t, c.Message, "delete it, and kn-krt creates its own")
 	p.spec(`{"comment": "look again"}`)
