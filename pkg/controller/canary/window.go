@@ -54,7 +54,8 @@ func (a SideCounts) combine(b SideCounts, sign int64) SideCounts {
 // less reports whether counts that only grow are fewer than before: their process has begun at zero again. That is not
 // read from the time at which a process says that it started: it changes with the clock of its machine.
 func (a Counts) less(b Counts) bool {
-	return a.Published.less(b.Published) || a.Canary.less(b.Canary) || a.Fallbacks < b.Fallbacks || a.Equal < b.Equal || a.Compared < b.Compared
+	return a.Published.less(b.Published) || a.Canary.less(b.Canary) || a.Fallbacks < b.Fallbacks ||
+		a.Equal < b.Equal || a.Compared < b.Compared
 }
 
 func (a SideCounts) less(b SideCounts) bool {
