@@ -43,7 +43,8 @@ func begin(s *apiserver.Server) (end func() error, err error) {
 		return nil, err
 	}
 	ours, err := controller.New(s.Config(), controller.Options{EntrypointImage: "example.com/entrypoint",
-		SwitchWait: time.Hour, WarmWait: time.Hour, SwitchSettle: time.Millisecond, TrafficSettle: 100 * time.Millisecond, MeasureInterval: 100 * time.Millisecond, Dial: entrypoints.dial})
+		SwitchWait: time.Hour, WarmWait: time.Hour, SwitchSettle: time.Millisecond, TrafficSettle: 100 * time.Millisecond,
+		MeasureInterval: 100 * time.Millisecond, Dial: entrypoints.dial})
 	if err != nil {
 		return nil, err
 	}
