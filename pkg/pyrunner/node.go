@@ -1,7 +1,6 @@
 package pyrunner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -252,15 +251,9 @@ func (n *node) respawn() *worker {
 func (n *node) Call(c *runner.HandlerContext, in *event.Event) (runner.Output, error) {
 	// Not c.Context(), which is made for handlers: the wait ends before the deadline.
 	ctx, deadline := runner.RequestContext(c), runner.Deadline(c)
-	w, err := n.pool.get(ctx, deadline, n.life.Done())
-	switch {
-	case w != nil:
-	case errors.Is(err, errLate):
-		return runner.Output{}, &runner.Unavailable{Err: n.busy(), Later: true}
-	case ctx.Err() != nil:
-		return runner.Output{}, ctx.Err()
-	default:
-		return runner.Output{}, &runner.Unavailable{Err: cmp.Or(context.Cause(n.life), n.Down(), errNoWorker)}
+	w, err := n.free(ctx, deadline)
+	if err != nil {
+		return runner.Output{}, err
 	}
 	defer n.offer(w)
 	switch { // it may have ended just when its turn came

@@ -1,6 +1,7 @@
 package pyrunner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -165,4 +166,18 @@ func (p *pool) drop(w *worker) bool {
 	}
 	p.idle = slices.Delete(p.idle, i, i+1)
 	return true
+}
+
+// free waits for a worker that is free.
+func (n *node) free(ctx context.Context, deadline time.Time) (*worker, error) {
+	w, err := n.pool.get(ctx, deadline, n.life.Done())
+	switch {
+	case w != nil:
+		return w, nil
+	case errors.Is(err, errLate):
+		return nil, &runner.Unavailable{Err: n.busy(), Later: true}
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	return nil, &runner.Unavailable{Err: cmp.Or(context.Cause(n.life), n.Down(), errNoWorker)}
 }

@@ -129,7 +129,7 @@ func (t *tester) preparePython(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for _, f := range files {
 		if err := writeFile(root, f.Path, f.Content); err != nil {
 			return err

@@ -32,11 +32,11 @@ type SideCounts struct {
 	Durations        map[float64]int64
 }
 
-// combine returns a + sign·b.
-func (a Counts) combine(b Counts, sign int64) Counts {
+// combine returns c + sign·b.
+func (c Counts) combine(b Counts, sign int64) Counts {
 	return Counts{
-		a.Published.combine(b.Published, sign), a.Canary.combine(b.Canary, sign),
-		a.Fallbacks + sign*b.Fallbacks, a.Equal + sign*b.Equal, a.Compared + sign*b.Compared,
+		c.Published.combine(b.Published, sign), c.Canary.combine(b.Canary, sign),
+		c.Fallbacks + sign*b.Fallbacks, c.Equal + sign*b.Equal, c.Compared + sign*b.Compared,
 	}
 }
 
@@ -53,9 +53,9 @@ func (a SideCounts) combine(b SideCounts, sign int64) SideCounts {
 
 // less reports whether counts that only grow are fewer than before: their process has begun at zero again. That is not
 // read from the time at which a process says that it started: it changes with the clock of its machine.
-func (a Counts) less(b Counts) bool {
-	return a.Published.less(b.Published) || a.Canary.less(b.Canary) || a.Fallbacks < b.Fallbacks ||
-		a.Equal < b.Equal || a.Compared < b.Compared
+func (c Counts) less(b Counts) bool {
+	return c.Published.less(b.Published) || c.Canary.less(b.Canary) || c.Fallbacks < b.Fallbacks ||
+		c.Equal < b.Equal || c.Compared < b.Compared
 }
 
 func (a SideCounts) less(b SideCounts) bool {
@@ -139,11 +139,11 @@ func (w *window) counts() Counts {
 
 // judged returns the counts as they are judged. A request for which the published version had to
 // step in is a failed one of the canary: a promoted canary would have nobody who steps in.
-func (a Counts) judged(published, canary string) judge.Window {
+func (c Counts) judged(published, canary string) judge.Window {
 	return judge.Window{
-		Published: a.Published.side(published, 0),
-		Canary:    a.Canary.side(canary, a.Fallbacks),
-		Equal:     judge.Share{Part: a.Equal, Total: a.Compared},
+		Published: c.Published.side(published, 0),
+		Canary:    c.Canary.side(canary, c.Fallbacks),
+		Equal:     judge.Share{Part: c.Equal, Total: c.Compared},
 	}
 }
 

@@ -35,7 +35,6 @@ func (r *reconciler) share(ctx context.Context, rt *v1alpha1.Runtime, obstacle *
 	var taken *apply.NotOwnedError
 	if errors.As(err, &taken) && rt.Spec.Canary != nil {
 		_, due = r.walk(rt, r.take(rt, taken), now)
-		due = sooner(due, foreignInterval)
 		next, again, err = r.divide(ctx, rt, have, nil, now) // those of other versions are ours
 	}
 	if err != nil {
@@ -88,9 +87,6 @@ func (r *reconciler) wanted(
 		return nil, 0, nil
 	}
 	gets, due := r.walk(rt, cause, now)
-	if cause != nil && cause.Reason == v1alpha1.ReasonNotOwned {
-		due = sooner(due, foreignInterval)
-	}
 	if !gets {
 		return nil, due, nil
 	}

@@ -26,6 +26,9 @@ const maxComment = 1024
 // gives it. cause is why it gets no requests now, nil if it may get them. It returns whether it
 // gets any, and after what time to reconcile again, 0 for never.
 func (r *reconciler) walk(rt *v1alpha1.Runtime, cause *observe.Cause, now time.Time) (gets bool, due time.Duration) {
+	if cause != nil && cause.Reason == v1alpha1.ReasonNotOwned {
+		defer func() { due = sooner(due, foreignInterval) }()
+	}
 	if rt.Spec.Canary.Plan == nil {
 		if cause != nil {
 			r.plans.Forget(rt.UID)

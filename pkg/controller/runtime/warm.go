@@ -42,18 +42,12 @@ func (r *reconciler) cold(ctx context.Context, rt *v1alpha1.Runtime, v *v1alpha1
 		return nil // a controller that is new takes nothing back
 	}
 	key := readying{rt.UID, canary}
-	r.mu.Lock()
-	w := r.warmths[key]
-	r.mu.Unlock()
-	if w.version != v.UID {
-		w = warmth{version: v.UID, since: now}
-	}
+	w := r.warmth(key, v, now)
 	if w.over {
 		return nil
 	}
 	down := r.warmer.Wake(v, now)
-	unreachable := !slices.ContainsFunc(down, func(d warm.Down) bool { return !d.Unreachable })
-	w.over = unreachable || now.Sub(w.since) >= r.warmWait || !canary && r.broken(ctx, rt) // unreachable also if none is down
+	w.over = unreachable(down) || now.Sub(w.since) >= r.warmWait || !canary && r.broken(ctx, rt)
 	r.mu.Lock()
 	r.warmths[key] = w
 	r.mu.Unlock()
@@ -66,6 +60,21 @@ func (r *reconciler) cold(ctx context.Context, rt *v1alpha1.Runtime, v *v1alpha1
 			"version %q gets requests although nodes are not up, so that the first may wait for them: %s", v.Name, list(down, true))
 	}
 	return nil
+}
+
+// warmth returns how far the nodes of a version are, which is about to get requests.
+func (r *reconciler) warmth(key readying, v *v1alpha1.Version, now time.Time) warmth {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.warmths[key]; w.version == v.UID {
+		return w
+	}
+	return warmth{version: v.UID, since: now}
+}
+
+// unreachable reports whether none of the nodes that are down can be woken, which is so if none is down, too.
+func unreachable(down []warm.Down) bool {
+	return !slices.ContainsFunc(down, func(d warm.Down) bool { return !d.Unreachable })
 }
 
 // broken reports whether the published version is not ready, or does not exist any more: whoever rolls it back does not
