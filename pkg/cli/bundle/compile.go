@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -30,10 +31,7 @@ func (o *Opened) compilePython(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	var names []string
-	for name := range own {
-		names = append(names, name)
-	}
+	names := slices.Collect(maps.Keys(own))
 	for _, f := range o.Listed.Files {
 		if path.Ext(f.Name) == ".py" && own[f.Name] == nil {
 			names = append(names, f.Name)

@@ -1,7 +1,6 @@
 package version
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -9,22 +8,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/render"
 )
-
-// onlyPods is a cache that has these pods.
-type onlyPods struct {
-	client.Client
-
-	pods []corev1.Pod
-}
-
-func (c onlyPods) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	list.(*corev1.PodList).Items = c.pods
-	return nil
-}
 
 // An entrypoint's pods of before keep what they need, as long as they may have requests.
 func TestPodsOfBeforeHaveLeft(t *testing.T) {
@@ -54,7 +40,7 @@ func TestPodsOfBeforeHaveLeft(t *testing.T) {
 		"it is a node's":            {corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning}}, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &reconciler{client: onlyPods{pods: []corev1.Pod{tt.pod}}}
+			r := &reconciler{client: cached{pods: []corev1.Pod{tt.pod}}}
 			want := desired{version: testVersion()}
 			require.Equal(t, tt.left, r.left(t.Context(), want, d, now))
 			require.Equal(t, tt.stopped, r.left(t.Context(), want, nil, now))

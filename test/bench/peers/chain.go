@@ -42,6 +42,14 @@ func (c *chained) start(ctx context.Context, name string, settings any) (r role)
 	return r
 }
 
+// direct starts the nodes, and an entrypoint that calls them by direct delivery.
+func (c *chained) direct(ctx context.Context) (urls []string, entry role) {
+	for _, address := range c.start(ctx, "nodes", steps).addresses {
+		urls = append(urls, "http://"+address)
+	}
+	return urls, c.start(ctx, "entrypoint", process.EntrypointSettings{Workflows: [][]string{urls}})
+}
+
 func (c *chained) grpc(address, name string) call {
 	if c.err != nil {
 		return nil
@@ -64,12 +72,7 @@ func (c *chained) stop() (err error) {
 func (b *bench) chain(ctx context.Context) (err error) {
 	c := &chained{log: b.log}
 	defer func() { err = errors.Join(err, c.stop()) }()
-	nodes := c.start(ctx, "nodes", steps)
-	urls := make([]string, steps)
-	for i, address := range nodes.addresses {
-		urls[i] = "http://" + address
-	}
-	entry := c.start(ctx, "entrypoint", process.EntrypointSettings{Workflows: [][]string{urls}})
+	urls, entry := c.direct(ctx)
 	web, again := c.start(ctx, "http", urls), c.start(ctx, "http", urls)
 	overGRPC := c.start(ctx, "grpc", c.start(ctx, "grpc-nodes", nil).addresses[0])
 	queue := c.start(ctx, "nats", nil)

@@ -41,12 +41,7 @@ func (b *bench) router(ctx context.Context) (err error) {
 	}
 	c := &chained{log: b.log}
 	defer func() { err = errors.Join(err, c.stop()) }()
-	nodes := c.start(ctx, "nodes", steps)
-	urls := make([]string, steps)
-	for i, address := range nodes.addresses {
-		urls[i] = "http://" + address
-	}
-	entry := c.start(ctx, "entrypoint", process.EntrypointSettings{Workflows: [][]string{urls}})
+	urls, entry := c.direct(ctx)
 	web, again := c.start(ctx, "http", urls), c.start(ctx, "http", urls)
 	ours := c.grpc(entry.addresses[process.GRPC], process.Method(0))
 	if c.err != nil {
