@@ -153,18 +153,16 @@ func (c content) hash() string {
 // for, also while those that are to follow it do not start: nothing in a ConfigMap ever changes, and another content is
 // in another one. In versions that an older kn-krt has started there is one, which is changed.
 func (c content) name(in Input) string {
-	if !in.ownContent() {
+	if !in.OwnContent() {
 		return EntrypointName(in.Version.Name)
 	}
 	return ContentName(in.Version.Name, c.hash())
 }
 
-func (in Input) ownContent() bool { return in.Level > 2 }
-
 func (c content) configMap(in Input) *corev1.ConfigMap {
 	m := &corev1.ConfigMap{ObjectMeta: in.meta(c.name(in), labels(in.Version.Name, entrypointContainer)), Data: c.data,
 		BinaryData: c.binary}
-	if in.ownContent() {
+	if in.OwnContent() {
 		m.Immutable = new(true)
 	}
 	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))

@@ -200,7 +200,7 @@ func (in Input) nodeProbe() *corev1.Probe {
 		ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromInt32(0)}},
 		SuccessThreshold: 1,
 	}
-	if in.Level > 0 {
+	if in.AsksOften() {
 		p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold = 1, 10, 3
 	}
 	return p

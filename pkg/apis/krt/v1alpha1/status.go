@@ -148,8 +148,14 @@ func Latest() Abilities {
 	return Abilities{Traffic: true, Kept: true, Warm: true, Patient: true, Attempts: true, Level: Level}
 }
 
+// AsksOften reports whether a node is asked every second whether it is ready.
+func (a Abilities) AsksOften() bool { return a.Level >= 1 }
+
 // Divides reports whether the credentials for the store are divided: nodes have one, and the entrypoint another one.
 func (a Abilities) Divides() bool { return a.Level >= 2 } //nolint:mnd // see Level
+
+// OwnContent reports whether each configuration of the entrypoint has a ConfigMap of its own.
+func (a Abilities) OwnContent() bool { return a.Level >= 3 } //nolint:mnd // see Level
 
 // Address is where a version accepts events (Knative's Addressable).
 type Address struct {
