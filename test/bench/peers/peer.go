@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"krt.dev/kn-krt/pkg/child"
-	"krt.dev/kn-krt/test/process"
+	"krt.dev/kn-krt/test/freeport"
 )
 
 // What takes the place of these in a peer's command is told in the package's comment.
@@ -59,7 +59,7 @@ func (p *peer) start(ctx context.Context, values map[string]string) (*running, e
 		if !p.has(mark) {
 			continue
 		}
-		address, err := freeAddress(ctx)
+		address, err := freeport.Address(ctx, "127.0.0.1")
 		if err != nil {
 			return nil, err
 		}
@@ -103,15 +103,6 @@ func (r *running) await(ctx context.Context, c call) error {
 }
 
 func (r *running) stop() { r.process.Stop(syscall.SIGTERM, stopPatience, nil) }
-
-// freeAddress is one of loopback that nobody listens on.
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := process.Listen(ctx)
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
 
 // tail keeps the end of what is written to it.
 type tail struct {
