@@ -33,6 +33,7 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 	t.Parallel()
 	n := newRuntime(t)
 	n.Inside()
+	n.InstallQueue()
 	collector.Program(t, "prometheus")
 	n.version(direct, n.monitored(v1alpha1.DeliveryDirect, 1))
 	n.version(durable, n.monitored(v1alpha1.DeliverySequence, 2))
@@ -44,9 +45,9 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 	n.publish(direct)
 	n.published(direct)
 
-	pods, credential := n.pods(), n.credential(direct, "node")
+	credential := n.credential(direct, "node")
 	file := filepath.Join(t.TempDir(), "pods.json")
-	require.NoError(t, os.WriteFile(file, discovered(t, append(n.storePods(), pods...)), 0o600))
+	n.discover(file)
 	scrape := collector.ScrapeConfigs(t, "file_sd_configs: [{files: ["+file+"]}]")
 	const controller = "krt-controller.krt-system"
 	require.Contains(t, scrape, controller)
@@ -60,7 +61,7 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 				return err
 			}
 		}
-		if err := n.strayReply(pods); err != nil {
+		if err := n.strayReply(n.discover(file)); err != nil {
 			return err
 		}
 		status, text := n.ask(http.MethodPost, store.PathPredictions, credential, `{"predicted_value": "a", "true_value": "b"}`)
@@ -75,6 +76,7 @@ func TestPrometheusHasAValueForEveryQuery(t *testing.T) {
 		`count(up{job="krt-entrypoints"})`,
 	} {
 		n.Eventually(func() error { // one that is busy may miss a scrape
+			n.discover(file)
 			values, err := p.Values(up)
 			if err == nil && !slices.Equal(values, []string{"4"}) {
 				err = fmt.Errorf("%s: %s", up, values)
@@ -125,6 +127,18 @@ func (n place) load(version string) error {
 	return nil
 }
 
+// discover writes the pods of the namespace and of the store where Prometheus finds them, and returns
+// the former. A test beside this one may change settings while the versions start, so that their pods
+// are replaced.
+func (n place) discover(file string) []corev1.Pod {
+	n.t.Helper()
+	pods := n.pods()
+	next := file + ".next"
+	require.NoError(n.t, os.WriteFile(next, discovered(n.t, append(n.storePods(), pods...)), 0o600))
+	require.NoError(n.t, os.Rename(next, file))
+	return pods
+}
+
 // strayReply sends each entrypoint a reply that no request waits for.
 func (n place) strayReply(pods []corev1.Pod) error {
 	for i := range pods {
@@ -161,12 +175,12 @@ func (n place) storePods() []corev1.Pod {
 	return list.Items
 }
 
-// pods are all of the namespace.
+// pods are all of the namespace but those that are being deleted.
 func (n place) pods() []corev1.Pod {
 	n.t.Helper()
 	var list corev1.PodList
 	require.NoError(n.t, json.Unmarshal([]byte(n.In("get", "pods", "-o", "json")), &list))
-	return list.Items
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
 }
 
 // discovered is what Prometheus finds of pods in a cluster (kubernetes_sd_config, role pod),

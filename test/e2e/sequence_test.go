@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 const stays = `autoscaling.knative.dev/min-scale: "1"`
@@ -31,19 +29,27 @@ spec:
     uri: /sink
 `)
 	door := n.Ready("ksvc/door")
-	address := n.Ready("sequence/both")
-	n.get(door)
-
-	send := door + "/send?to=" + url.QueryEscape(address)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, send, strings.NewReader("in"))
-	require.NoError(t, err)
-	for name, value := range map[string]string{"Id": "1", "Specversion": "1.0", "Type": "dev.krt.test", "Source": "/e2e"} {
-		request.Header.Set("Ce-"+name, value)
+	for _, name := range []string{"one", "two"} {
+		n.get(n.Ready("ksvc/" + name))
 	}
-	request.Header.Set("Content-Type", "text/plain")
-	status, text, err := do(http.DefaultClient, request)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusAccepted, status, text)
+	send := door + "/send?to=" + url.QueryEscape(n.Ready("sequence/both"))
+	// One event may be lost on its way: a channel in memory tries no step again, and a step's name
+	// may not be known yet where the channel's process runs.
+	n.Eventually(func() error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, send, strings.NewReader("in"))
+		if err != nil {
+			return err
+		}
+		for name, value := range map[string]string{"Id": "1", "Specversion": "1.0", "Type": "dev.krt.test", "Source": "/e2e"} {
+			request.Header.Set("Ce-"+name, value)
+		}
+		request.Header.Set("Content-Type", "text/plain")
+		status, text, err := do(http.DefaultClient, request)
+		if err == nil && status != http.StatusAccepted {
+			err = fmt.Errorf("%s: %d %s", send, status, text)
+		}
+		return err
+	})
 	n.Eventually(func() error {
 		if seen := n.get(door + "/seen"); !strings.Contains(seen, "in>one>two") {
 			return fmt.Errorf("the reply has not come: %q", seen)
