@@ -21,17 +21,16 @@ import (
 )
 
 // How long TestSoak lasts: what the suite has is short. The whole is
-// -soak-requests 1000000 -soak-cycles 1000.
+// -soak-requests 1000000 -soak-cycles 1000, and a night with the callers and versions that there are by default.
 var (
 	soakRequests = flag.Int("soak-requests", 5000, "how many requests TestSoak sends")
+	soakCallers  = flag.Int("soak-callers", 8, "how many send them, each one at a time")
 	soakCycles   = flag.Int("soak-cycles", 6, "how many versions it creates and deletes meanwhile")
+	soakAtOnce   = flag.Int("soak-at-once", 1, "how many of those there are at a time")
 )
 
-const (
-	soakCallers = 8
-	// soakSamples is how often it is measured what there is, besides before and after.
-	soakSamples = 10
-)
+// soakSamples is how often it is measured what there is, besides before and after.
+const soakSamples = 10
 
 // TestSoak sends requests to a version of each delivery while versions come and go, and reports how
 // much more memory, files, sockets, goroutines and objects there are in the end than once all were
@@ -49,7 +48,7 @@ func TestSoak(t *testing.T) {
 	}
 	for _, name := range []string{"steady", "direct"} {
 		p.Ready("version/" + name)
-		transport := &http.Transport{MaxIdleConnsPerHost: soakCallers}
+		transport := &http.Transport{MaxIdleConnsPerHost: *soakCallers}
 		t.Cleanup(transport.CloseIdleConnections)
 		calls = append(calls, overHTTP(&http.Client{Transport: transport}, name+"."+p.Name+".svc.cluster.local"))
 	}
@@ -69,8 +68,7 @@ func TestSoak(t *testing.T) {
 	left, err := p.leftOver(t.Context(), before)
 	require.NoError(t, err)
 	last := s.sample()
-	t.Logf("%d requests, %d failed, and %d versions within %s",
-		s.sent.Load(), s.lost.Load(), *soakCycles, time.Since(begun).Round(time.Second))
+	t.Logf("%s within %s", s, time.Since(begun).Round(time.Second))
 	t.Log("\n" + drift(first, s.samples, last))
 	require.Empty(t, left, "objects that versions have left")
 	require.Zero(t, s.lost.Load(), "requests that failed: %v", s.example.Load())
@@ -87,25 +85,35 @@ type soak struct {
 	place
 	calls      []call
 	sent, lost atomic.Int64
+	cycles     atomic.Int64
 	example    atomic.Value
 	samples    []sample
+}
+
+func (s *soak) String() string {
+	return fmt.Sprintf("%d requests, %d failed, and %d versions", s.sent.Load(), s.lost.Load(), s.cycles.Load())
 }
 
 // run sends the requests in parts, with a sample after each, while versions come and go.
 func (s *soak) run() {
 	s.t.Helper()
 	var all errgroup.Group
-	all.Go(func() error {
-		for i := range *soakCycles {
-			if err := s.cycle(s.t.Context(), i+1); err != nil {
-				return err
+	var next atomic.Int64
+	for range *soakAtOnce {
+		all.Go(func() error {
+			for i := next.Add(1); i <= int64(*soakCycles); i = next.Add(1) {
+				if err := s.cycle(s.t.Context(), int(i)); err != nil {
+					return err
+				}
+				s.cycles.Add(1)
 			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	for range soakSamples {
 		require.NoError(s.t, s.send(s.t.Context(), *soakRequests/soakSamples))
 		s.samples = append(s.samples, s.sample())
+		s.t.Log(s)
 	}
 	require.NoError(s.t, all.Wait())
 }
@@ -114,7 +122,7 @@ func (s *soak) run() {
 func (s *soak) send(ctx context.Context, n int) error {
 	var next atomic.Int64
 	var all errgroup.Group
-	for range soakCallers {
+	for range *soakCallers {
 		all.Go(func() error {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				bounded, cancel := context.WithTimeout(ctx, requestTimeout+margin)
