@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 // packages are what was installed for a set of requirements.
 type packages struct {
 	blob       *layer.Blob
+	bytecode   *layer.Blob // of blob's modules; nil without a Python that makes it
 	components []component
 }
 
@@ -45,14 +47,48 @@ func (s *session) packages(ctx context.Context, n krt.Node, file string, r pip.S
 		if err != nil {
 			return packages{}, err
 		}
-		infos, err := filepath.Glob(filepath.Join(folder, "*.dist-info"))
 		p := packages{blob: b}
+		if p.bytecode, err = s.bytecode(ctx, n, folder, string(digest), r.Version); err != nil {
+			return packages{}, err
+		}
+		infos, err := filepath.Glob(filepath.Join(folder, "*.dist-info"))
 		for _, info := range infos {
 			name, version, _ := strings.Cut(strings.TrimSuffix(filepath.Base(info), ".dist-info"), "-")
 			p.components = append(p.components, pythonComponent(name, version))
 		}
 		return p, err
 	})
+}
+
+// bytecode returns the bytecode of the packages in folder, whose content has that digest: without it each pod
+// that starts compiles what it imports. It is nil if this machine has no Python of the image's version.
+func (s *session) bytecode(ctx context.Context, n krt.Node, folder, digest, version string) (*layer.Blob, error) {
+	type key string
+	python, _ := once(s.memo, key(version), func() (pip.Interpreter, error) {
+		found, _ := s.installer().Matching(ctx, version)
+		return found, nil
+	})
+	if python.Path == "" {
+		return nil, nil
+	}
+	build := sha256.Sum256([]byte(python.Build))
+	b, err := s.layers.Blob(ctx, fmt.Sprintf("bytecode-%x-%s", build[:6], digest), func(ctx context.Context, w io.Writer) error {
+		to, err := os.MkdirTemp(s.work, "bytecode-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(to)
+		if err := python.Compile(ctx, folder, to, "/"+packagesRoot); err != nil {
+			return err
+		}
+		return layer.OfFolder(to, packagesRoot)(ctx, w)
+	})
+	if err != nil && ctx.Err() == nil {
+		s.o.Progress(Event{Type: EventWarning, Node: n.Name, Text: fmt.Sprintf(
+			"the packages that it requires are not compiled, so pods start later: %v", err)})
+		return nil, nil
+	}
+	return b, err
 }
 
 // installed returns the folder with the packages of r, which has that id. It is kept: what has been fetched

@@ -132,6 +132,9 @@ func TestRequirements(t *testing.T) {
 	require.NotContains(t, content, "krt-python/bin/tiny", "it names this machine's interpreter")
 	require.NotContains(t, content["krt-python/tiny-1.0.dist-info/RECORD"], "bin/")
 	require.Contains(t, configOf(t, image).Env, "PYTHONPATH=/krt-python:/opt/site")
+	if _, ok := (pip.Installer{}).Matching(t.Context(), "3.11"); ok {
+		require.Contains(t, content, "krt-python/__pycache__/fast.cpython-311.pyc", "a pod compiles nothing that it imports")
+	}
 	requireComponent(t, first["etl"], "fast")
 
 	other := contentOf(t, pull(t, first["model"]))

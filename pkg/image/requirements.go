@@ -40,6 +40,9 @@ func (s *session) requirements(ctx context.Context, n krt.Node, b base, more []s
 		return fmt.Errorf("cannot get what %q requires: %w", cmp.Or(file, strings.Join(more, ", ")), err)
 	}
 	c.parts = append(c.parts, part{packages.blob, "requirements of the node"})
+	if packages.bytecode != nil {
+		c.parts = append(c.parts, part{packages.bytecode, "bytecode of the requirements"})
+	}
 	search := "/" + packagesRoot
 	if before := getEnv(b.config.Config.Env, "PYTHONPATH"); before != "" {
 		search += ":" + before

@@ -127,6 +127,10 @@ func layPython(ctx context.Context, p place, dir string) error {
 			return err
 		}
 	}
+	// As the packages do when they are installed; layers keep no times, by which bytecode is otherwise compared.
+	compile := exec.CommandContext(ctx, "chroot", dir, "/usr/bin/python3", "-m", "compileall", "-q", "-q",
+		"--invalidation-mode", "unchecked-hash", "/usr/lib")
+	_, _ = command(ctx, compile) // some files are for another Python
 	try := exec.CommandContext(ctx, "chroot", dir, "/usr/bin/python3", "-c", "import google.protobuf.message, json, sqlite3, ssl")
 	_, err = command(ctx, try)
 	return err

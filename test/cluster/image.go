@@ -175,7 +175,7 @@ func baseSet(ctx context.Context, p place) (*imageSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &imageSet{file: filepath.Join(p.Cache, "images", "base-1-"+filepath.Base(dir)+".json")}, nil
+	return &imageSet{file: filepath.Join(p.Cache, "images", "base-2-"+filepath.Base(dir)+".json")}, nil
 }
 
 // makeBases builds and pushes the images of baseSet.

@@ -1,0 +1,101 @@
+package pip
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// interpreter is this machine's Python.
+func interpreter(t *testing.T) (with Interpreter, version string) {
+	t.Helper()
+	python, err := Installer{}.Find(t.Context(), t.TempDir())
+	if err != nil {
+		t.Skip(err)
+	}
+	said, err := exec.Command(python, "-c", `import sys; print("%d.%d" % sys.version_info[:2])`).Output()
+	require.NoError(t, err)
+	version = strings.TrimSpace(string(said))
+	with, ok := Installer{Python: python}.Matching(t.Context(), version)
+	require.True(t, ok)
+	require.Equal(t, python, with.Path)
+	require.Contains(t, with.Build, version+".")
+	return with, version
+}
+
+// Packages with their bytecode are imported from it, without a look at the source; what does not compile is left out, and
+// the bytes are the same each time.
+func TestCompile(t *testing.T) {
+	with, version := interpreter(t)
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "one.py"), "WHERE = 'compiled'\nassert WHERE in {'a', 'b', 'compiled', 'd'}\n")
+	write(t, filepath.Join(folder, "old.py"), "print 'of Python 2'\n")
+	write(t, filepath.Join(folder, "nul.py"), "X = '\x00'\n")
+	write(t, filepath.Join(folder, "deep.py"), strings.Repeat("(", 1<<16)+"\n")
+	write(t, filepath.Join(folder, "large.py"), "#"+strings.Repeat("x", maxSource)+"\n")
+	write(t, filepath.Join(folder, "data.txt"), "X = 1\n")
+	ran := filepath.Join(t.TempDir(), "ran")
+	write(t, filepath.Join(folder, "json.py"), fmt.Sprintf("open(%q, 'w')\n", ran)) // a name that the compiler imports
+	for i := range 40 {
+		write(t, filepath.Join(folder, "package", fmt.Sprintf("module%d.py", i)), fmt.Sprintf("import one\nX = one.WHERE, %d, 'module'\n", i))
+	}
+	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(folder, "link.py")))
+	made := func() string {
+		to := t.TempDir()
+		require.NoError(t, with.Compile(t.Context(), folder, to, "/place"))
+		return to
+	}
+	to := made()
+	first, second := files(t, to), files(t, made())
+	require.Equal(t, first, second)
+	tag := ".cpython-" + strings.ReplaceAll(version, ".", "") + ".pyc"
+	require.Contains(t, first, "package/__pycache__/module39"+tag)
+	require.Len(t, first, 42, "one.py, json.py and the package's")
+	require.NoFileExists(t, ran)
+
+	require.NoError(t, os.Rename(filepath.Join(to, "__pycache__"), filepath.Join(folder, "__pycache__")))
+	write(t, filepath.Join(folder, "one.py"), "WHERE = 'source'\n")
+	cmd := exec.Command(with.Path, "-S", "-s", "-c", "import one; print(one.WHERE, one.__cached__)")
+	cmd.Dir, cmd.Env = folder, []string{"PYTHONDONTWRITEBYTECODE=1"}
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(said))
+	require.Contains(t, string(said), "compiled "+filepath.Join(folder, "__pycache__", "one"+tag))
+}
+
+// An interpreter of another version makes nothing of use.
+func TestMatchingNone(t *testing.T) {
+	_, ok := Installer{}.Matching(t.Context(), "3.1")
+	require.False(t, ok)
+}
+
+// A compiler that dies is an error with its name.
+func TestCompileFails(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "one.py"), "X = 1\n")
+	program := filepath.Join(t.TempDir(), "python")
+	write(t, program, "#!/bin/sh\necho 'no memory' >&2\nexit 3\n")
+	require.NoError(t, os.Chmod(program, 0o700))
+	err := Interpreter{Path: program}.Compile(t.Context(), folder, t.TempDir(), "/place")
+	require.EqualError(t, err, program+": no memory")
+}
+
+// files are those below folder with their content.
+func files(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, fs.WalkDir(os.DirFS(folder), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(folder, name))
+		all[name] = string(text)
+		return err
+	}))
+	return all
+}
