@@ -25,8 +25,8 @@ type Namespace struct {
 
 	t   *testing.T
 	ctx context.Context
-	// settled reports whether kn-krt's settings are this test's alone.
-	settled bool
+	// settled names the ConfigMaps whose settings are this test's alone.
+	settled map[string]bool
 }
 
 // New makes a namespace that goes with the test. Without a cluster the test is
@@ -37,7 +37,7 @@ func New(t *testing.T) *Namespace {
 		t.Skip("needs a cluster with Knative: make e2e")
 	}
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
-	n := &Namespace{t: t, ctx: t.Context(), Name: fmt.Sprintf("%.40s-%d", name, os.Getpid())}
+	n := &Namespace{t: t, ctx: t.Context(), Name: fmt.Sprintf("%.40s-%d", name, os.Getpid()), settled: map[string]bool{}}
 	require.NoError(t, restore())
 	n.Kubectl("create", "namespace", n.Name)
 	t.Cleanup(func() {

@@ -34,12 +34,13 @@ type before struct {
 
 const beforePrefix = "before.krt.dev/" // and the setting's key
 
-// settings names the ConfigMap with kn-krt's own settings.
-const settings = "config-krt"
+// settings names the ConfigMap with kn-krt's own settings, and features that with what Knative allows.
+const settings, features = "config-krt", "config-features"
 
 // Set changes a setting in a ConfigMap of another namespace for the time of the
 // test. Where that is killed, the next process that uses the cluster restores it.
-// kn-krt's own settings are this test's alone until its end: see [Namespace.HoldSettings].
+// All settings of that ConfigMap are this test's alone until its end: others wait, whose end
+// would undo what it has set. See [Namespace.HoldSettings].
 func (n *Namespace) Set(name, in, key, value string) {
 	n.t.Helper()
 	n.SetTogether(name, in, map[string]string{key: value})
@@ -48,9 +49,9 @@ func (n *Namespace) Set(name, in, key, value string) {
 // SetTogether is Set for settings of which one alone is refused.
 func (n *Namespace) SetTogether(name, in string, values map[string]string) {
 	n.t.Helper()
-	if name == settings && !n.settled {
-		n.settled = true
-		n.t.Cleanup(n.lockSettings(syscall.LOCK_EX)) // after the settings are restored
+	if !n.settled[name] {
+		n.settled[name] = true
+		n.t.Cleanup(n.lockSettings(name, syscall.LOCK_EX)) // after the settings are restored
 	}
 	var m configMap
 	require.NoError(n.t, json.Unmarshal([]byte(n.Kubectl("get", "configmap", name, "-n", in, "-o", "json")), &m))
@@ -71,17 +72,20 @@ func (n *Namespace) SetTogether(name, in string, values map[string]string) {
 	n.Afterwards("kubectl", m.patch(former, none)...)
 }
 
-// HoldSettings keeps other processes from changing kn-krt's settings until release is
-// called: a version is made by those that hold when it is started.
+// HoldSettings keeps other tests from changing kn-krt's settings, and Knative's features, until
+// release is called: a version is made by those that hold when it is started. The test that
+// changes features also keeps pods from the only node there may be.
 func (n *Namespace) HoldSettings() (release func()) {
 	n.t.Helper()
-	return n.lockSettings(syscall.LOCK_SH)
+	ours := n.lockSettings(settings, syscall.LOCK_SH)
+	knatives := n.lockSettings(features, syscall.LOCK_SH) // who changes these changes no others
+	return func() { knatives(); ours() }
 }
 
 // lockSettings locks a file that all test processes of this machine know.
-func (n *Namespace) lockSettings(how int) (release func()) {
+func (n *Namespace) lockSettings(name string, how int) (release func()) {
 	n.t.Helper()
-	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "kn-krt-test-settings.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "kn-krt-test-"+name+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	require.NoError(n.t, err)
 	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
 		err = syscall.Flock(int(lock.Fd()), how)
