@@ -171,6 +171,8 @@ func startedOnCluster(
 ) *clustered {
 	t.Helper()
 	n.Ready("version/" + string(variant))
+	// A version is ready with the first of its entrypoints; the cases call each by its address.
+	n.In("rollout", "status", "deployment/"+string(variant)+"-entrypoint", "--timeout", namespace.Patience.String())
 	c := &clustered{n: n, variant: variant, delivery: d, language: language}
 	pods := n.In("get", "pods", "-l", "version-name="+string(variant)+"-entrypoint", "-o",
 		`go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{.status.podIP}}{{"\n"}}{{end}}{{end}}`)

@@ -233,7 +233,7 @@ func TestCanary(t *testing.T) {
 	n.at("active-entrypoint")
 	load := n.traffic()
 	require.Equal(t, 50, by(former, load.some(n, 50)[:50]))
-	pods := n.Get("pods", "{.items[*].metadata.name}")
+	pods := n.podNames()
 
 	n.divide(fmt.Sprintf(`{publishedVersion: %s, canary: {version: %s, weight: 50}}`, former, latter), "Serving 50")
 	n.settled()
@@ -245,7 +245,7 @@ func TestCanary(t *testing.T) {
 		require.NotZero(t, by(former, one), protocol)
 		require.NotZero(t, by(latter, one), protocol)
 	}
-	require.Equal(t, pods, n.Get("pods", "{.items[*].metadata.name}"), "no pod has been replaced")
+	require.Equal(t, pods, n.podNames(), "no pod has been replaced")
 
 	// The canary's entrypoint dies, and comes back.
 	n.In("delete", "pod", "--selector=version-name="+latter+"-entrypoint", "--grace-period=0", "--force", "--wait=false")

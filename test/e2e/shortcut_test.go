@@ -25,11 +25,11 @@ func TestShortcutLeadsToThePodOfTheConfigInForce(t *testing.T) {
 		v.Spec.Nodes[0].Scale = &v1alpha1.Scale{Min: new(int32(1)), Max: new(int32(1))}
 	})
 	v := n.called("short")
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	method, err := v.Method(ctx, "conformance.Entrypoint/One")
+	method, err := v.Method(t.Context(), "conformance.Entrypoint/One")
 	require.NoError(t, err)
 	says := func(want string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
 		answer, err := method.Call(ctx, "{}")
 		require.NoError(t, err)
 		if answer != want {
@@ -38,12 +38,16 @@ func TestShortcutLeadsToThePodOfTheConfigInForce(t *testing.T) {
 		return nil
 	}
 	require.NoError(t, says(`{"text":"one"}`))
-	require.Equal(t, n.In("get", "pods", "-l", "krt.dev/node=only", "-o", "jsonpath={.items[*].status.podIP}:8080"),
-		n.In("get", "endpointslices", "-l", "kubernetes.io/service-name=short--only", "-o",
-			"jsonpath={.items[*].endpoints[*].addresses[*]}:{.items[*].ports[*].port}"))
+	ip := n.In("get", "pods", "-l", "krt.dev/node=only", "-o", "jsonpath={.items[*].status.podIP}")
+	n.Eventually(func() error { // Kubernetes writes them in its own time
+		if got := n.In("get", "endpointslices", "-l", "kubernetes.io/service-name=short--only", "-o",
+			"jsonpath={.items[*].endpoints[*].addresses[*]}:{.items[*].ports[*].port}"); got != ip+":8080" {
+			return fmt.Errorf("behind the Service is %s, not the pod %s", got, ip)
+		}
+		return nil
+	})
 
 	// Each connection to the pod is asked whose it is, also through queue-proxy.
-	ip := n.In("get", "pods", "-l", "krt.dev/node=only", "-o", "jsonpath={.items[*].status.podIP}")
 	for _, port := range []string{"8080", "8012"} {
 		response, err := http.Get("http://" + net.JoinHostPort(ip, port) + "/readyz")
 		require.NoError(t, err)

@@ -76,6 +76,7 @@ func TestStoreKeepsDocuments(t *testing.T) {
 	})
 	t.Run("not elsewhere", func(t *testing.T) {
 		c := newCLI(t)
+		c.storeReady()
 		v := c.documents()
 		c.answers(v, documentsRPC, "one", `{"op": "tag", "arg": "poetry"}`, `{"text": "nobody"}`)
 	})

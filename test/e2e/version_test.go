@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"testing"
 	"time"
@@ -55,6 +56,7 @@ func TestPriceEstimatorByKo(t *testing.T) {
 	t.Parallel()
 	n := newRuntime(t)
 	n.Python()
+	n.storeReady()
 	n.Ko("apply", "--sbom=none", "--filename=functions/price-estimator/version.yaml", "--", "--namespace="+n.Name)
 	n.condition("price-estimator-v1", "ConfigReady", "", "OUTPUT_PRICE_CURRENCY", "price-estimator-v1-config")
 	n.In("create", "secret", "generic", "price-estimator-v1-config", "--from-literal=OUTPUT_PRICE_CURRENCY=EUR")
@@ -76,7 +78,12 @@ func TestTwoEntrypoints(t *testing.T) {
 	n := newRuntime(t)
 	n.version("pair", func(v *v1alpha1.Version) { v.Spec.Entrypoint.Replicas = new(int32(2)) })
 	v := n.called("pair")
-	require.Equal(t, "2", n.Get("deployment/pair-entrypoint", "{.status.readyReplicas}"))
+	n.Eventually(func() error { // a version is ready with the first of them
+		if got := n.Get("deployment/pair-entrypoint", "{.status.readyReplicas}"); got != "2" {
+			return fmt.Errorf("%q entrypoints are ready", got)
+		}
+		return nil
+	})
 	require.Equal(t, "1", n.Get("pdb/pair-entrypoint", "{.spec.maxUnavailable}"))
 	for range 8 { // callers of both
 		n.answers(v, "conformance.Entrypoint/One", "one", `{}`, `{"text": "pair"}`)
