@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // A start that fails is never shown as started; what stands in its way is said
@@ -33,7 +34,7 @@ func TestFailedStarts(t *testing.T) {
 	// Mended, it starts by itself.
 	n.In("create", "secret", "generic", "config-config", "--from-literal=CURRENCY=EUR")
 	n.answers(n.called("config"), "conformance.Entrypoint/One", "one", `{}`, `{"text": "config"}`)
-	n.In("delete", "version", "config", "--timeout=2m")
+	n.In("delete", "version", "config", "--timeout", namespace.Patience.String())
 	n.nothingOf("config", "config-config") // the values are the user's
 	require.Equal(t, "secret/config-config", n.In("get", "secret", "config-config", "-o", "name"))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // outsider is a client outside the cluster. It believes one certificate authority, and knows the address
@@ -143,7 +144,7 @@ func TestPublishedVersionsAreReachedFromOutside(t *testing.T) {
 	n.Ready("version/one")
 	n.publish("one")
 	n.published("one")
-	n.In("wait", "--for=condition=Reachable", "runtime.krt.dev/default", "--timeout=1m")
+	n.In("wait", "--for=condition=Reachable", "runtime.krt.dev/default", "--timeout", namespace.Patience.String())
 	address := n.Get("gateway/public", "{.status.addresses[0].value}")
 	gateway := n.reachFrom(ca, address)
 	gateway.reaches(grpcHost, webHost, "one")
@@ -172,5 +173,10 @@ func TestPublishedVersionsAreReachedFromOutside(t *testing.T) {
 
 	n.publish("")
 	ingress.gone(webHost)
-	require.Empty(t, n.In("get", "ingress,grpcroute,httproute", "-o", "name"))
+	n.Eventually(func() error { // they are deleted one after the other
+		if left := n.In("get", "ingress,grpcroute,httproute", "-o", "name"); left != "" {
+			return fmt.Errorf("left over: %s", left)
+		}
+		return nil
+	})
 }

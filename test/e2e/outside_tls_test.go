@@ -20,6 +20,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // authority signs certificates of the test.
@@ -93,13 +95,14 @@ func (o outsider) browse(page, host string) (text string) {
 	}
 	require.NoError(o.t, err)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU,
+		chromedp.WSURLReadTimeout(namespace.Patience), // until it has begun
 		chromedp.Flag("host-resolver-rules", "MAP "+host+" "+o.to),
 		// Only this key is believed although Chromium does not know its authority.
 		chromedp.Flag("ignore-certificate-errors-spki-list", *o.leaf))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(o.t.Context(), namespace.Patience)
 	defer cancel()
 	allocator, cancel := chromedp.NewExecAllocator(ctx, options...)
 	defer cancel()

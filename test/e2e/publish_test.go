@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // publish says which version is to be published; "" for none.
@@ -79,7 +80,7 @@ func TestPublish(t *testing.T) {
 	call("two")
 	n.publish("one")
 	n.published("one")
-	n.In("wait", "--for=delete", "version/two", "--timeout=2m")
+	n.In("wait", "--for=delete", "version/two", "--timeout", namespace.Patience.String())
 	n.nothingOf("two")
 	call("one")
 
@@ -92,7 +93,7 @@ func TestPublish(t *testing.T) {
 		}
 		return nil
 	})
-	n.In("delete", "version", "one", "--timeout=2m")
+	n.In("delete", "version", "one", "--timeout", namespace.Patience.String())
 	n.nothingOf("one")
 	require.Empty(t, n.In("get", "ksvc,sequence,deployment,service", "-o", "name"), "all is gone")
 }

@@ -12,6 +12,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/test/localrun"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // callers call a version one after the other until they are ended.
@@ -26,7 +27,7 @@ type callers struct {
 // call has some callers call the version; each makes a connection of its own now and then.
 func (n place) call(version string, some int) *callers {
 	n.t.Helper()
-	ctx, stop := context.WithTimeout(n.t.Context(), 5*time.Minute)
+	ctx, stop := context.WithCancel(n.t.Context())
 	c := &callers{stop: stop}
 	n.t.Cleanup(stop)
 	grpc, web := n.Address(version, 9000), n.Address(version, 80)
@@ -115,7 +116,7 @@ func TestRestartLosesNothing(t *testing.T) {
 	n.Set("config-krt", "krt-system", "timeout", "9s")
 	n.Set("config-krt", "krt-system", "channel-template",
 		"apiVersion: messaging.knative.dev/v1\nkind: InMemoryChannel\nspec: {delivery: {retry: 1}}\n")
-	n.In("wait", "version/kept", "--for=condition=Current", "--timeout=2m")
+	n.In("wait", "version/kept", "--for=condition=Current", "--timeout", namespace.Patience.String())
 	n.Ready("version/kept")
 	require.Contains(t, n.Get("version/kept", "{.status.startedWith.settings.channel-template}"), "retry: 1")
 	c.more(n, 20)

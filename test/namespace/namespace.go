@@ -53,7 +53,7 @@ func New(t *testing.T) *Namespace {
 		out, err := exec.CommandContext(ctx, "kubectl", "delete", "namespace", n.Name, "--wait=false").CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	})
-	n.Kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=1m")
+	n.Kubectl("wait", "--for=create", "serviceaccount/default", "--timeout", Patience.String())
 	return n
 }
 
