@@ -137,6 +137,12 @@ func TestKnKrtTellsACause(t *testing.T) {
 	require.NoError(t, os.WriteFile(code, []byte("raise RuntimeError('no model here')\n"), 0o600))
 	c.refused("no model here; see its log: kn krt logs word-counter-v1 -n "+c.Name+" --node tokenizer",
 		"create", bundle, "--start", "--base=python="+os.Getenv("KRT_PYTHON_BASE"))
-	require.Contains(t, c.krt("logs", "word-counter-v1", "--node=tokenizer"), "RuntimeError: no model here")
+	c.Eventually(func() error { // a container that has just been started again has written nothing yet
+		out, err := c.Try("", "env", c.words([]string{"logs", "word-counter-v1", "--node=tokenizer"})...)
+		if err == nil && !strings.Contains(out, "RuntimeError: no model here") {
+			err = fmt.Errorf("the log does not tell the cause: %s", out)
+		}
+		return err
+	})
 	c.krt("delete", "word-counter-v1", "--force")
 }

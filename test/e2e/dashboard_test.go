@@ -147,15 +147,16 @@ func TestKnKrtDashboard(t *testing.T) {
 	require.Contains(t, page, "currency")
 	require.Contains(t, page, "OK")
 	c.krt("invoke", version, "ny-room-price", "-d", inspectedRequest, "--inspect")
+	// The log first: with what a test beside this one sets, a node has no pod soon after its last request.
+	status, lines := b.do(http.MethodGet, b.of(version)+"/logs/download?node=model", nil)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, lines, "model trained on")
 	request := c.requests(version)[0].ID
 	b.shows(version, "/requests", request)
 	b.shows(version, "/requests/"+request, "roomprice.internal.EtlOutput", "[redacted]")
 	b.shows(version, "/docs", "Price of a room in New York")
 	b.shows(version, "/dashboards", "prices")
 	b.shows(version, "/predictions", "predictions")
-	status, lines := b.do(http.MethodGet, b.of(version)+"/logs/download?node=model", nil)
-	require.Equal(t, http.StatusOK, status)
-	require.Contains(t, lines, "model trained on")
 
 	b.act(version, "unpublish")
 	b.shows(version, "", b.of(version)+"/actions/stop") // it is no longer published: the button is enabled

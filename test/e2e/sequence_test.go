@@ -48,12 +48,9 @@ spec:
 		if err == nil && status != http.StatusAccepted {
 			err = fmt.Errorf("%s: %d %s", send, status, text)
 		}
-		return err
-	})
-	n.Eventually(func() error {
-		if seen := n.get(door + "/seen"); !strings.Contains(seen, "in>one>two") {
-			return fmt.Errorf("the reply has not come: %q", seen)
+		if seen := n.get(door + "/seen"); err == nil && !strings.Contains(seen, "in>one>two") {
+			err = fmt.Errorf("the reply has not come: %q", seen)
 		}
-		return nil
+		return err
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/test/conformance/node"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // streamLength is how many messages of 1 MiB a stream has: more than the buffers on its way
@@ -157,8 +159,15 @@ func TestPodDeletedInMidStream(t *testing.T) {
 			n.Ready("version/" + name)
 		}
 		s := n.midStream(name, streamLength, 1<<20)
+		uids := strings.Fields(n.In("get", "pods", "-l", node, "-o", "jsonpath={.items[*].metadata.uid}"))
 		n.In("delete", "pod", "-l", node, "--grace-period=0", "--force", "--wait=false")
-		n.passes(10 * time.Second) // a kubelet has it stop by itself for a moment even so
+		n.passes(10 * time.Second)  // a kubelet has it stop by itself for a moment even so
+		n.Eventually(func() error { // and a busy one for longer
+			if left := slices.ContainsFunc(uids, func(uid string) bool { return len(namespace.Processes(uid)) > 0 }); left {
+				return errors.New("the pod has processes still")
+			}
+			return nil
+		})
 		s.cut()
 		n.Ready("version/" + name)
 	}
@@ -177,9 +186,13 @@ func TestCanaryStreams(t *testing.T) {
 	n.published(former)
 	n.divide(fmt.Sprintf(`{publishedVersion: %s, canary: {version: %s, weight: 100}}`, former, latter), "Serving 100")
 	n.settled()
-	s := n.midStream("active-entrypoint", streamLength, 1<<20)
-	require.Equal(t, latter, s.version)
-	s.ends()
+	n.Eventually(func() error { // an entrypoint may be told later that all is the canary's
+		s := n.midStream("active-entrypoint", streamLength, 1<<20)
+		if s.ends(); s.version != latter {
+			return fmt.Errorf("%s has responded", s.version)
+		}
+		return nil
+	})
 	texts, failure := n.events(http.DefaultClient, "http://"+n.Address("active-entrypoint", 80))
 	require.Empty(t, failure)
 	require.Equal(t, []string{latter, latter, latter, latter}, texts)

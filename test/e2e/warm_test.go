@@ -39,6 +39,13 @@ func (n place) nodesUp(version string) string {
 	return strings.Join(slices.DeleteFunc(slices.Compact(up), func(s string) bool { return strings.ContainsAny(s, ":") }), " ")
 }
 
+// nodesSeen are those that have pods, also such as are about to end: with a short window that is soon after they were up.
+func (n place) nodesSeen(version string) string {
+	n.t.Helper()
+	out := n.In("get", "pods", "-l", "krt.dev/node,krt.dev/version="+version, "-o", `jsonpath={.items[*].metadata.labels.krt\.dev/node}`)
+	return strings.Join(slices.Compact(slices.Sorted(strings.FieldsSeq(out))), " ")
+}
+
 // asleep waits until all nodes of a version are at zero.
 func (n place) asleep(version string) {
 	n.t.Helper()
@@ -72,7 +79,7 @@ func TestVersionWarmsUp(t *testing.T) {
 	c.asleep("direct")
 	c.publish("direct")
 	c.published("direct")
-	require.Equal(t, "a b c", c.nodesUp("direct"))
+	require.Equal(t, "a b c", c.nodesSeen("direct"), "none had a pod before")
 }
 
 // wokenBy waits until the entrypoint of a version has woken these nodes, and no others. The request that does may end after
