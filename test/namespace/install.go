@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/stretchr/testify/require"
 )
@@ -19,7 +20,13 @@ func (n *Namespace) Install() {
 	n.Kubectl("rollout", "status", "deployment/krt-controller", "-n", "krt-system", "--timeout", Patience.String())
 }
 
+// Two processes that create the same objects at a time fail, so one waits for the other.
 var install = sync.OnceValue(func() error {
+	release, err := lockAll("install", syscall.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if _, err := ko("apply", "--sbom=none", "--filename=config/"); err != nil {
 		return err
 	}

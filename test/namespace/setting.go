@@ -82,16 +82,23 @@ func (n *Namespace) HoldSettings() (release func()) {
 	return func() { knatives(); ours() }
 }
 
-// lockSettings locks a file that all test processes of this machine know.
 func (n *Namespace) lockSettings(name string, how int) (release func()) {
 	n.t.Helper()
-	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "kn-krt-test-"+name+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	release, err := lockAll(name, how)
 	require.NoError(n.t, err)
+	return release
+}
+
+// lockAll locks a file that all test processes of this machine know.
+func lockAll(name string, how int) (release func(), err error) {
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "kn-krt-test-"+name+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
 	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
 		err = syscall.Flock(int(lock.Fd()), how)
 	}
-	require.NoError(n.t, err)
-	return func() { _ = lock.Close() }
+	return func() { _ = lock.Close() }, err
 }
 
 // patch sets keys and the notes on what they were before; nil takes them away.
