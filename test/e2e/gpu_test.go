@@ -81,6 +81,7 @@ func (n place) pool() (comes func()) {
 		}
 		return []string{"patch", "node", machine, "--subresource=status", "--type=json", "-p", "[" + strings.Join(operations, ",") + "]"}
 	}
+	_, _ = n.Try("", "kubectl", patch("remove")...) // a test that was killed may have left it
 	return func() {
 		n.Kubectl(patch("add")...)
 		n.Afterwards("kubectl", patch("remove")...)
