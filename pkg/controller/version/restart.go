@@ -109,8 +109,8 @@ func (r *reconciler) markCurrent(want desired, done applied, in observe.Input) {
 		if p.with.EntrypointImage != r.image {
 			behind = append(behind, "entrypoint-image")
 		}
-		if done.outdated || !p.with.Traffic {
-			behind = append(behind, "kn-krt")
+		if brings := p.with.Lacks(); done.outdated || len(brings) > 0 {
+			behind = append(behind, v1alpha1.KnKrt(brings))
 		}
 		if len(behind) > 0 {
 			v.MarkBehind(behind...)

@@ -108,11 +108,14 @@ func (p *place) versionsWithASharedCredentialKeepIt() {
 		return node == shared && entrypoint == shared
 	}))
 	p.started("v")
+	p.current("v", v1alpha1.ReasonBehind, "changed since it was started: kn-krt (a restart brings: nodes without the entrypoint's "+
+		"rights on the store, an entrypoint whose pods outlive a failed upgrade); restart it to apply the change: kn krt restart v")
 	p.restart("v", "shared")
 	require.True(p, p.soon(func() bool {
 		node, entrypoint := holders()
 		return node.Role == credential.Node && entrypoint.Role == credential.Entrypoint
 	}))
+	p.current("v", v1alpha1.ReasonCurrent, "")
 }
 
 func (p *place) secretIsCreatedAgain(name string) {

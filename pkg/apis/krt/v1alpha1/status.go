@@ -157,6 +157,29 @@ func (a Abilities) Divides() bool { return a.Level >= 2 } //nolint:mnd // see Le
 // OwnContent reports whether each configuration of the entrypoint has a ConfigMap of its own.
 func (a Abilities) OwnContent() bool { return a.Level >= 3 } //nolint:mnd // see Level
 
+// Lacks returns what a restart brings that the version does not have because an older kn-krt has started it, for a
+// person; nothing if it has all that this one gives.
+func (a Abilities) Lacks() (lacks []string) {
+	for _, one := range []struct {
+		has  bool
+		text string
+	}{
+		{a.Traffic, "requests that are divided with a canary"},
+		{a.Kept, "durable delivery and kept results"},
+		{a.Warm, "nodes that are woken ahead of events"},
+		{a.Patient, "nodes that wait for machines"},
+		{a.Attempts, "attempts of durable delivery that end in time"},
+		{a.AsksOften(), "nodes that are found to be ready sooner"},
+		{a.Divides(), "nodes without the entrypoint's rights on the store"},
+		{a.OwnContent(), "an entrypoint whose pods outlive a failed upgrade"},
+	} {
+		if !one.has {
+			lacks = append(lacks, one.text)
+		}
+	}
+	return lacks
+}
+
 // Address is where a version accepts events (Knative's Addressable).
 type Address struct {
 	// URL is the absolute URL of the version's own Service.

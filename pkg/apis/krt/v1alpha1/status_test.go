@@ -323,6 +323,27 @@ func TestLatestHasAllAbilities(t *testing.T) {
 	}
 }
 
+// A restart onto a higher level brings something that is told, and one onto the same brings nothing.
+func TestLacks(t *testing.T) {
+	require.Empty(t, v1alpha1.Latest().Lacks())
+	above := v1alpha1.Latest()
+	above.Level++ // of a later kn-krt
+	require.Empty(t, above.Lacks())
+	for level := range v1alpha1.Level {
+		a := v1alpha1.Latest()
+		a.Level = level
+		require.Len(t, a.Lacks(), int(v1alpha1.Level-level), "a text for each level")
+	}
+	all := v1alpha1.Abilities{}.Lacks()
+	require.Len(t, all, reflect.TypeFor[v1alpha1.Abilities]().NumField()-2+int(v1alpha1.Level), "for each field but Encrypted and Level")
+	require.Contains(t, all, "nodes without the entrypoint's rights on the store")
+	v := version()
+	v.MarkBehind("timeout", v1alpha1.KnKrt([]string{"a", "b"}))
+	require.Contains(t, v.Status.Condition(v1alpha1.ConditionCurrent).Message,
+		"changed since it was started: timeout, kn-krt (a restart brings: a, b); restart it to apply the change: kn krt restart ")
+	require.Equal(t, "kn-krt", v1alpha1.KnKrt(nil))
+}
+
 // What a version was started with is compared by its JSON: the order of fields must stay.
 func TestStartedWithKeepsItsForm(t *testing.T) {
 	text, err := json.Marshal(v1alpha1.StartedWith{

@@ -13,8 +13,17 @@ func (v *Version) MarkCurrent() {
 	v.mark(ConditionCurrent, metav1.ConditionTrue, ReasonCurrent, "")
 }
 
+// KnKrt is the name by which [Version.MarkBehind] reports that kn-krt renders other objects than the version has, with
+// what a restart brings, of [Abilities.Lacks].
+func KnKrt(brings []string) string {
+	if len(brings) == 0 {
+		return "kn-krt"
+	}
+	return "kn-krt (a restart brings: " + strings.Join(brings, ", ") + ")"
+}
+
 // MarkBehind reports what has changed in the cluster since the version was started: names of settings,
-// "entrypoint-image", "kn-krt". Give at least one.
+// "entrypoint-image", [KnKrt]. Give at least one.
 func (v *Version) MarkBehind(names ...string) {
 	v.mark(ConditionCurrent, metav1.ConditionFalse, ReasonBehind,
 		fmt.Sprintf("changed since it was started: %s; restart it to apply the change: %s", strings.Join(names, ", "), v.Command("restart")))
