@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/entrypoint/program"
@@ -157,6 +158,17 @@ func (c content) name(in Input) string {
 		return EntrypointName(in.Version.Name)
 	}
 	return ContentName(in.Version.Name, c.hash())
+}
+
+// MountedContent is the name of the ConfigMap with their configuration that the pods of an entrypoint's Deployment mount;
+// "" if they mount none.
+func MountedContent(d *appsv1.Deployment) string {
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.Name == contentVolume && v.ConfigMap != nil {
+			return v.ConfigMap.Name
+		}
+	}
+	return ""
 }
 
 func (c content) configMap(in Input) *corev1.ConfigMap {

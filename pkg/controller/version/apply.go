@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
@@ -68,10 +67,13 @@ func (r *reconciler) apply(ctx context.Context, want desired, have current) (don
 		c := &observe.Cause{Reason: v1alpha1.ReasonInvalid, Message: invalid.Error()}
 		return applied{unrenderable: true, refused: map[target]*observe.Cause{{}: c}}, nil //nolint:nilerr // it is in the condition
 	}
+	items, keep, err := r.keepContent(ctx, want, have, items)
+	if err != nil {
+		return done, err
+	}
 	done, err = r.write(ctx, want, key, items)
-	keep := make([]client.Object, len(items))
-	for i, one := range items {
-		if keep[i] = one.object; one.disabled != nil {
+	for _, one := range items {
+		if keep = append(keep, one.object); one.disabled != nil {
 			done.disabled[one.Node] = one.disabled
 		}
 	}
@@ -90,10 +92,6 @@ func (r *reconciler) write(ctx context.Context, want desired, key replyKey, item
 	var errs []error
 	var all errgroup.Group
 	all.SetLimit(parallel)
-	put := r.applier.Apply
-	if want.live {
-		put = r.applier.ApplyInUse
-	}
 	for _, create := range []func() error{
 		func() error { return r.createKey(ctx, want.version, key) },
 		func() error { return r.createStoreSecret(ctx, want) },
@@ -108,6 +106,10 @@ func (r *reconciler) write(ctx context.Context, want desired, key replyKey, item
 		})
 	}
 	write := func(one item) (written bool) {
+		put := r.applier.Apply
+		if want.live && !one.anew {
+			put = r.applier.ApplyInUse
+		}
 		var result apply.Result
 		err := r.createChannelsOf(ctx, want.version, one.object)
 		if err == nil {

@@ -104,5 +104,10 @@ func (r *reconciler) readOwned(ctx context.Context, v *v1alpha1.Version, name st
 	if err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
-	return metav1.IsControlledBy(into, v) && into.GetDeletionTimestamp() == nil, nil
+	return isOwned(v, into), nil
+}
+
+// isOwned reports whether an object belongs to the version, and is not being deleted.
+func isOwned(v *v1alpha1.Version, o client.Object) bool {
+	return metav1.IsControlledBy(o, v) && o.GetDeletionTimestamp() == nil
 }

@@ -28,6 +28,8 @@ type item struct {
 	object render.Object
 	// frozen: the object stays as it is, neither written nor deleted.
 	frozen bool
+	// anew: the object is written also if another kn-krt has made the one that there is of the same.
+	anew bool
 	// disabled are the feature flags of Knative without which it refuses the object.
 	disabled []string
 }

@@ -39,9 +39,9 @@ func (r *reconciler) prune(ctx context.Context, want desired, have current, keep
 
 // unused returns which stale objects of a live version nothing uses, and after what time
 // more of them are. What the version is made of now stays: only another kn-krt does not
-// desire it. What it had before stays until the entrypoint's pods of that time
-// have sent their responses and are gone, and no more of them can start; its Sequences also until the work
-// that these pods may have left in them is over.
+// desire it; but a configuration of the entrypoint goes, as the one that its pods mount is kept. What it had before
+// stays until the entrypoint's pods of that time have sent their responses and are gone, and no more of them can start;
+// its Sequences also until the work that these pods may have left in them is over.
 func (r *reconciler) unused(
 	ctx context.Context, want desired, have current, keep, stale []client.Object,
 ) (unused []client.Object, due time.Duration) {
@@ -49,7 +49,7 @@ func (r *reconciler) unused(
 	for _, o := range keep {
 		present[basis(o)] = true
 	}
-	stale = slices.DeleteFunc(stale, func(o client.Object) bool { return present[basis(o)] })
+	stale = slices.DeleteFunc(stale, func(o client.Object) bool { return present[basis(o)] && !isContent(want.version, o) })
 	if len(stale) == 0 || !settledAs(have.deployment, deploymentOf(keep)) || !r.left(ctx, want, have.deployment, have.at) {
 		return nil, 0
 	}

@@ -1,0 +1,67 @@
+package version
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/render"
+)
+
+// keepContent decides which configuration the entrypoint of a live version has. A Deployment that another kn-krt has
+// made of the same stays as it is, and so does the ConfigMap that its pods mount, which is returned: ours, which none
+// would mount, is not written. If that ConfigMap is gone, no pod of the Deployment can start any more, and only who has
+// made it knows what was in it: the Deployment is written anew, with ours, which is for the same entrypoint.
+func (r *reconciler) keepContent(
+	ctx context.Context, want desired, have current, items []item,
+) (kept []item, inUse []client.Object, err error) {
+	at := slices.IndexFunc(items, func(i item) bool { return isDeployment(i.object) })
+	if !want.live || have.deployment == nil || at < 0 {
+		return items, nil, nil
+	}
+	ours, name := items[at].object.(*appsv1.Deployment), render.MountedContent(have.deployment)
+	alike := have.deployment.Annotations[apply.MadeAnnotation] == ours.Annotations[apply.MadeAnnotation]
+	if !alike || name == "" || name == render.MountedContent(ours) {
+		return items, nil, nil
+	}
+	m, err := r.mounted(ctx, want.version, name)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case m == nil:
+		items[at].anew = true
+		return items, nil, nil
+	}
+	isOurs := func(i item) bool {
+		return isContent(want.version, i.object) && i.object.GetName() == render.MountedContent(ours)
+	}
+	return slices.DeleteFunc(items, isOurs), []client.Object{m}, nil
+}
+
+// mounted reads a ConfigMap of the version's that pods mount; nil if it is gone. The cache may have the Deployment that
+// names it earlier.
+func (r *reconciler) mounted(ctx context.Context, v *v1alpha1.Version, name string) (*corev1.ConfigMap, error) {
+	m := &corev1.ConfigMap{}
+	if found, err := r.readOwned(ctx, v, name, m); err != nil || found {
+		return m, err
+	}
+	err := r.live.Get(ctx, types.NamespacedName{Namespace: v.Namespace, Name: name}, m)
+	if err != nil || !isOwned(v, m) {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return m, nil
+}
+
+// isContent reports whether an object is a ConfigMap with one configuration of the version's entrypoint. One that is
+// not kept is of no use, unless pods of before may still mount it.
+func isContent(v *v1alpha1.Version, o client.Object) bool {
+	_, isMap := o.(*corev1.ConfigMap)
+	return isMap && strings.HasPrefix(o.GetName(), render.ContentName(v.Name, ""))
+}
