@@ -1,11 +1,17 @@
 package gobuild
 
 import (
+	"fmt"
 	"os"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/modfile"
+
+	"krt.dev/kn-krt/pkg/krt/usercode"
+	"krt.dev/kn-krt/pkg/runner"
 )
 
 // Where it is carried is a cache, which lets go what was not used for long.
@@ -24,4 +30,18 @@ func TestAnSDKThatIsCarriedIsUsed(t *testing.T) {
 		require.NoError(t, err)
 		require.Greater(t, info.ModTime(), long.Add(time.Hour))
 	}
+}
+
+// What the SDK requires, whose versions it says, is known where a bundle is checked.
+func TestTheVersionsOfTheSDKAreKnown(t *testing.T) {
+	text, err := runner.Source.ReadFile("go.mod")
+	require.NoError(t, err)
+	file, err := modfile.Parse("go.mod", text, nil)
+	require.NoError(t, err)
+	code := "package main\n"
+	for _, r := range file.Require {
+		code += fmt.Sprintf("import _ %q\n", r.Mod.Path+"/x")
+	}
+	code += "import _ \"example.com/x\"\n"
+	require.Equal(t, []string{"example.com/x"}, usercode.Unpinned(fstest.MapFS{"main.go": {Data: []byte(code)}}, "."))
 }

@@ -28,7 +28,7 @@ func (r *reader) checkCode(root *os.Root, b *Bundle) {
 			b.inTurn[n.Name] = inTurn(root, b.Manifest.Nodes[i], b.kinds[n.Name])
 		}
 		if b.kinds[n.Name] == KindGoSource {
-			r.checkReplace(root, b.Manifest.Nodes[i])
+			r.checkModule(at, root, b, b.Manifest.Nodes[i])
 		}
 	}
 	if slices.ContainsFunc(b.Manifest.Nodes, func(n Node) bool { return b.kinds[n.Name] == KindGoSource || b.kinds[n.Name] == KindKo }) {

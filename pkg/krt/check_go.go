@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"krt.dev/kn-krt/pkg/krt/usercode"
 )
@@ -104,10 +106,13 @@ func (r *reader) missing(at string, root *os.Root, n *Node, err error) Kind {
 	return KindImage
 }
 
-// checkReplace warns of what a Go node's go.mod takes from outside the bundle: it builds on
+// checkModule warns of what a Go node's go.mod takes from outside the bundle: it builds on
 // this machine only, and no image is made of it.
-func (r *reader) checkReplace(root *os.Root, n Node) {
+func (r *reader) checkModule(at string, root *os.Root, b *Bundle, n Node) {
 	name := usercode.ModuleFile(root, goFolder(n))
+	if name == "" {
+		r.checkVersions(at, root, b, n)
+	}
 	if r.modules[name] {
 		return
 	}
@@ -115,6 +120,44 @@ func (r *reader) checkReplace(root *os.Root, n Node) {
 	for _, o := range usercode.Outside(root, name) {
 		r.add(Problem{File: o.File, Line: o.Line, Column: o.Column, Warning: true, Text: o.Text()}, "")
 	}
+}
+
+// checkVersions warns that nothing says with which versions of modules a Go node is built, of which the bundle has no go.mod:
+// one of the repository that the bundle is in is not used.
+func (r *reader) checkVersions(at string, root *os.Root, b *Bundle, n Node) {
+	imports := usercode.Unpinned(root.FS(), goFolder(n))
+	if len(imports) == 0 {
+		return
+	}
+	const shown = 3
+	named := strings.Join(imports[:min(len(imports), shown)], ", ")
+	if more := len(imports) - shown; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	unused := ""
+	if above := moduleAbove(b.Dir); above != "" && !b.Archive {
+		unused = fmt.Sprintf(", and %.80q above the bundle is not used", above)
+	}
+	r.warn(at, "there is no go.mod for it in the bundle%s: the newest versions of what it imports are taken (%s); "+
+		"make one (go mod init), and require there the versions that you want", unused, named)
+}
+
+// moduleAbove returns the nearest go.mod above dir, from there; "" if there is none.
+func moduleAbove(dir string) string {
+	for name := "../go.mod"; ; name = "../" + name {
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		if dir = parent; isRegular(filepath.Join(dir, "go.mod")) {
+			return name
+		}
+	}
+}
+
+func isRegular(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // checkAssembly refuses assembly that includes files from elsewhere, for any package of the bundle that a Go

@@ -152,6 +152,7 @@ func TestLoadRefusesGoNodesOfLaterRunners(t *testing.T) {
 				files := goodBundle()
 				files["krt.yml"] = strings.Replace(files["krt.yml"], "src: bin/output", "src: "+src, 1)
 				files["src/node/main.go"], files["src/node/tool.go"] = test.text, "package main\n"
+				files["src/node/go.mod"] = "module node\n"
 				_, problems := load(t, write(t, files))
 				require.Equal(t, want, problems, src)
 			}

@@ -2,6 +2,7 @@ package krt_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -144,6 +145,43 @@ func put(t *testing.T, dir, name, text string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+}
+
+// Which versions a Go node without a go.mod is built with, nobody has said: the repository's are not used.
+func TestVersionsThatNobodyHasSaidAreNamed(t *testing.T) {
+	files := map[string]string{}
+	for name, text := range goodBundle() {
+		files["versions/mine/"+name] = strings.ReplaceAll(text, "bin/output", "src/output.py")
+	}
+	files["versions/mine/src/output.py"] = "from shared import handler\n"
+	delete(files, "versions/mine/src/second/go.mod")
+	files["go.mod"] = "module example.com/repository\n\nrequire github.com/google/uuid v1.0.0\n"
+	main := "versions/mine/src/second/main.go"
+	files[main] = "package main\n\nimport (\n\t\"fmt\"\n\t\"google.golang.org/protobuf/proto\"\n\t\"krt.dev/kn-krt/pkg/runner\"\n)\n"
+	problems := func() []string {
+		_, problems := load(t, filepath.Join(write(t, files), "versions", "mine"))
+		return problems
+	}
+	require.Empty(t, problems(), "they are the SDK's")
+
+	files[main] = "package main\n\nimport \"github.com/google/uuid\"\n"
+	const want = `krt.yml:25:57: warning: node "2nd": there is no go.mod for it in the bundle, and "../../go.mod" above the bundle is not ` +
+		`used: the newest versions of what it imports are taken (github.com/google/uuid); make one (go mod init), and require there the ` +
+		`versions that you want`
+	require.Equal(t, []string{want}, problems())
+
+	delete(files, "go.mod")
+	require.Equal(t, []string{strings.Replace(want, `, and "../../go.mod" above the bundle is not used`, "", 1)}, problems())
+
+	imports := "package main\n\nimport (\n"
+	for i := range 5 {
+		imports += fmt.Sprintf("\t\"example.com/m%d\"\n", i)
+	}
+	files[main] = imports + ")\n"
+	require.Contains(t, problems()[0], "(example.com/m0, example.com/m1, example.com/m2 and 2 more)")
+
+	files["versions/mine/go.mod"] = "module mine\n"
+	require.Empty(t, problems())
 }
 
 func TestGoModulesFromOutsideAreNamed(t *testing.T) {
