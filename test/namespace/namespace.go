@@ -81,13 +81,31 @@ func (n *Namespace) Run(input, name string, args ...string) string {
 
 // Try is Run for what may fail; the error has all that the program printed.
 func (n *Namespace) Try(input, name string, args ...string) (string, error) {
-	var out, errs bytes.Buffer
-	c := exec.CommandContext(n.ctx, name, args...)
-	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(input), &out, &errs
-	if err := c.Run(); err != nil {
-		return out.String(), fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, &out, &errs)
+	return try(n.ctx, input, name, args...)
+}
+
+// webhookFailed is in what the apiserver says where a webhook of Knative's has not responded within its
+// 10 s, as on a busy machine. kubectl and kn have not done then what was asked for, and are asked again.
+const webhookFailed = "failed calling webhook"
+
+func try(ctx context.Context, input, name string, args ...string) (string, error) {
+	for deadline := time.Now().Add(Patience); ; {
+		var out, errs bytes.Buffer
+		c := exec.CommandContext(ctx, name, args...)
+		c.Stdin, c.Stdout, c.Stderr = strings.NewReader(input), &out, &errs
+		err := c.Run()
+		if err == nil {
+			return strings.TrimSpace(out.String()), nil
+		}
+		again := (name == "kubectl" || name == "kn") && strings.Contains(errs.String(), webhookFailed)
+		if !again || time.Now().After(deadline) || ctx.Err() != nil {
+			return out.String(), fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, &out, &errs)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
 	}
-	return strings.TrimSpace(out.String()), nil
 }
 
 // Kubectl runs kubectl and returns what it prints.

@@ -149,9 +149,8 @@ func (m *configMap) restore() error {
 	if len(former) == 0 {
 		return nil
 	}
-	out, err := exec.Command("kubectl", m.patch(former, none)...).CombinedOutput() //nolint:noctx // for all tests of the process
-	if err != nil {
-		return fmt.Errorf("cannot restore ConfigMap %s, which a test changed before it was killed: %w\n%s", m.Metadata.Name, err, out)
+	if _, err := try(context.Background(), "", "kubectl", m.patch(former, none)...); err != nil { // for all tests of the process
+		return fmt.Errorf("cannot restore ConfigMap %s, which a test changed before it was killed: %w", m.Metadata.Name, err)
 	}
 	return nil
 }
@@ -172,7 +171,7 @@ func (n *Namespace) Afterwards(name string, args ...string) {
 		// The test's own context has ended by now.
 		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
-		out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
-		require.NoError(n.t, err, "%s", out)
+		_, err := try(ctx, "", name, args...)
+		require.NoError(n.t, err)
 	})
 }
