@@ -147,7 +147,7 @@ func TestKnKrtDashboard(t *testing.T) {
 	require.Contains(t, page, "currency")
 	require.Contains(t, page, "OK")
 	c.krt("invoke", version, "ny-room-price", "-d", inspectedRequest, "--inspect")
-	// The log first: with what a test beside this one sets, a node has no pod soon after its last request.
+	// The log first: a node may have no pod some time after its last request.
 	status, lines := b.do(http.MethodGet, b.of(version)+"/logs/download?node=model", nil)
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, lines, "model trained on")

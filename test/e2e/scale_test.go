@@ -10,8 +10,7 @@ import (
 // Nodes without load go; the first request after that is answered within its
 // timeout. A node with replicas stays.
 func TestVersionScalesToZero(t *testing.T) {
-	t.Parallel()
-	n := newRuntime(t)
+	n := newRuntime(t) // not beside others: nodes of all scale to zero before their versions are ready
 	n.Set("config-autoscaler", "knative-serving", "stable-window", "6s")
 	n.version("rests", func(v *v1alpha1.Version) {
 		stays := v.Spec.Nodes[0]

@@ -60,8 +60,7 @@ func (n place) asleep(version string) {
 // The first event of a workflow wakes the nodes after the first, with each delivery; warm wakes all; and what is
 // published is up before.
 func TestVersionWarmsUp(t *testing.T) {
-	t.Parallel()
-	c := newCLI(t)
+	c := newCLI(t) // not beside others: nodes of all scale to zero before their versions are ready
 	c.Set("config-autoscaler", "knative-serving", "stable-window", "6s")
 	for name, delivery := range map[string]v1alpha1.Delivery{"direct": v1alpha1.DeliveryDirect, "sequence": v1alpha1.DeliverySequence} {
 		c.version(name, chained(delivery))
