@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,17 +37,12 @@ func (s *session) packages(ctx context.Context, n krt.Node, file string, r pip.S
 		if err != nil {
 			return packages{}, err
 		}
-		// By content: what the same requirements come to is not the same forever.
-		digest, err := os.ReadFile(filepath.Join(filepath.Dir(folder), contentFile))
-		if err != nil {
-			return packages{}, err
-		}
-		b, err := s.layers.Blob(ctx, "python-"+string(digest), layer.OfFolder(folder, packagesRoot))
+		b, digest, err := s.layerOf(ctx, folder)
 		if err != nil {
 			return packages{}, err
 		}
 		p := packages{blob: b}
-		if p.bytecode, err = s.bytecode(ctx, n, folder, string(digest), r.Version); err != nil {
+		if p.bytecode, err = s.bytecode(ctx, n, folder, digest, r.Version); err != nil {
 			return packages{}, err
 		}
 		infos, err := filepath.Glob(filepath.Join(folder, "*.dist-info"))
@@ -60,8 +54,20 @@ func (s *session) packages(ctx context.Context, n krt.Node, file string, r pip.S
 	})
 }
 
+// layerOf returns the layer with a folder of [session.kept], and the digest of what is in it. It is found by content:
+// what the same requirements come to is not the same forever.
+func (s *session) layerOf(ctx context.Context, folder string) (*layer.Blob, string, error) {
+	digest, err := os.ReadFile(filepath.Join(filepath.Dir(folder), contentFile))
+	if err != nil {
+		return nil, "", err
+	}
+	b, err := s.layers.Blob(ctx, "python-"+string(digest), layer.OfFolder(folder, packagesRoot))
+	return b, string(digest), err
+}
+
 // bytecode returns the bytecode of the packages in folder, whose content has that digest: without it each pod
-// that starts compiles what it imports. It is nil if this machine has no Python of the image's version.
+// that starts compiles what it imports. It is nil if this machine has no Python of the image's version. It is kept, as
+// a registry may ask for it when it cannot be made, or not in the same way, any more.
 func (s *session) bytecode(ctx context.Context, n krt.Node, folder, digest, version string) (*layer.Blob, error) {
 	type key string
 	python, _ := once(s.memo, key(version), func() (pip.Interpreter, error) {
@@ -72,17 +78,13 @@ func (s *session) bytecode(ctx context.Context, n krt.Node, folder, digest, vers
 		return nil, nil
 	}
 	build := sha256.Sum256([]byte(python.Build))
-	b, err := s.layers.Blob(ctx, fmt.Sprintf("bytecode-%x-%s", build[:6], digest), func(ctx context.Context, w io.Writer) error {
-		to, err := os.MkdirTemp(s.work, "bytecode-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(to)
-		if err := python.Compile(ctx, folder, to, "/"+packagesRoot); err != nil {
-			return err
-		}
-		return layer.OfFolder(to, packagesRoot)(ctx, w)
+	compiled, err := s.kept(ctx, fmt.Sprintf("bytecode-1-%x-%s", build[:6], digest), func(to string) error {
+		return python.Compile(ctx, folder, to, "/"+packagesRoot)
 	})
+	var b *layer.Blob
+	if err == nil {
+		b, _, err = s.layerOf(ctx, compiled)
+	}
 	if err != nil && ctx.Err() == nil {
 		s.o.Progress(Event{Type: EventWarning, Node: n.Name, Text: fmt.Sprintf(
 			"the packages that it requires are not compiled, so pods start later: %v", err)})
@@ -91,15 +93,22 @@ func (s *session) bytecode(ctx context.Context, n krt.Node, folder, digest, vers
 	return b, err
 }
 
-// installed returns the folder with the packages of r, which has that id. It is kept: what has been fetched
-// once is the same for every later image, also without a network.
+// installed returns the folder with the packages of r, which has that id: what has been fetched once is the same for
+// every later image, also without a network.
 func (s *session) installed(ctx context.Context, n krt.Node, file string, r pip.Set, id string) (string, error) {
+	return s.kept(ctx, id, func(to string) error {
+		s.o.Progress(Event{Type: EventInstalling, Node: n.Name, Text: file})
+		return s.installer().Install(ctx, r, to)
+	})
+}
+
+// kept returns the folder that the cache has under id, which fill fills if there is none.
+func (s *session) kept(ctx context.Context, id string, fill func(folder string) error) (string, error) {
 	entry := s.cache.Path(cache.Packages, id)
 	folder := filepath.Join(entry, "packages")
 	if cache.Used(entry, time.Now()) {
 		return folder, nil
 	}
-	s.o.Progress(Event{Type: EventInstalling, Node: n.Name, Text: file})
 	made, err := os.MkdirTemp(s.work, "python-")
 	if err != nil {
 		return "", err
@@ -108,7 +117,7 @@ func (s *session) installed(ctx context.Context, n krt.Node, file string, r pip.
 	if err := os.Mkdir(inside, 0o700); err != nil {
 		return "", err
 	}
-	if err := s.installer().Install(ctx, r, inside); err != nil {
+	if err := fill(inside); err != nil {
 		return "", err
 	}
 	if err := describe(ctx, made, inside); err != nil {

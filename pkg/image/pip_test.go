@@ -152,6 +152,46 @@ func TestRequirements(t *testing.T) {
 	require.Zero(t, asked.Load())
 }
 
+// Bytecode that cannot be made fails no image, and what was made once is there for every registry.
+func TestBytecodeIsKept(t *testing.T) {
+	python := needPip(t)
+	index(t, map[string][]byte{"tiny-1.0-py3-none-any.whl": wheel(t, "tiny", "1.0", "py3-none-any", "X = 1\n")})
+	program := filepath.Join(t.TempDir(), "python")
+	compiles := func(with string) {
+		script := fmt.Sprintf("#!/bin/sh\ncase $1 in\n-I) echo 'cpython 3.11 final 3.11.0'; exit;;\n-S) %s;;\nesac\nexec %q \"$@\"\n",
+			with, python)
+		require.NoError(t, os.WriteFile(program, []byte(script), 0o700)) //nolint:gosec // it is run
+	}
+	files := twoNodes()
+	files["src/etl/requirements.txt"] = "tiny==1.0\n"
+	bundle, kept := bundle(t, files), t.TempDir()
+	build := func() (bytecode string, events *told) {
+		b, events := newTestBuilder(t, newHub(t), func(o *Options) { o.Python, o.Cache = program, kept })
+		ref, err := b.Build(t.Context(), bundle, node(t, bundle, "etl"))
+		require.NoError(t, err)
+		for name, text := range contentOf(t, pull(t, ref)) {
+			if strings.HasPrefix(name, "krt-python/__pycache__/tiny.") {
+				bytecode = text
+			}
+		}
+		return bytecode, events
+	}
+	const broken = "echo no memory >&2; exit 1"
+	compiles(broken)
+	none, events := build()
+	require.Empty(t, none)
+	require.Equal(t, "the packages that it requires are not compiled, so pods start later: "+program+": no memory",
+		events.of(EventWarning)[0].Text)
+	compiles("")
+	made, events := build()
+	require.NotEmpty(t, made)
+	require.Empty(t, events.of(EventWarning))
+	compiles(broken)
+	again, events := build()
+	require.Equal(t, made, again)
+	require.Empty(t, events.of(EventWarning))
+}
+
 func TestRequirementErrors(t *testing.T) {
 	needPip(t)
 	h := newHub(t)

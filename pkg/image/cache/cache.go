@@ -15,7 +15,7 @@ import (
 
 // The folders of the cache.
 const (
-	Packages = "python" // what requirements came to, a folder each
+	Packages = "python" // what requirements came to, and the bytecode of that, a folder each
 	Programs = "go"     // built programs
 	Layers   = "layers" // what is known of layers, without their content
 	SDKs     = "sdk"    // the SDK's source
@@ -58,7 +58,7 @@ type bound struct {
 func bounds() map[string]bound {
 	const day = 24 * time.Hour
 	return map[string]bound{
-		Packages: {entries: 64, bytes: 16 << 30, age: 60 * day},
+		Packages: {entries: 128, bytes: 16 << 30, age: 60 * day},
 		Programs: {entries: 256, bytes: 8 << 30, age: 60 * day},
 		Layers:   {entries: 8192, bytes: 64 << 20, age: 365 * day},
 		SDKs:     {entries: 32, bytes: 64 << 20, age: 365 * day},

@@ -39,7 +39,7 @@ var bytecodeCode string
 
 // Interpreter is a Python on this machine.
 type Interpreter struct {
-	// Path is its program.
+	// Path is its program, which needs nothing of the user's environment to be that one: what is found on PATH may choose by it.
 	Path string
 	// Build is all that it says of its version: what it compiles may differ from what another one does.
 	Build string
@@ -48,7 +48,9 @@ type Interpreter struct {
 // Matching returns the first CPython of this machine whose version is the given one ("3.12"), as nothing else
 // makes bytecode for it; false if there is none.
 func (i Installer) Matching(ctx context.Context, version string) (Interpreter, bool) {
-	const says = `import sys; print(sys.implementation.name, "%d.%d" % sys.version_info[:2], sys.version_info.releaselevel, sys.version)`
+	const says = `import sys
+print(sys.implementation.name, "%d.%d" % sys.version_info[:2], sys.version_info.releaselevel, sys.version.replace("\n", " "))
+print(sys.executable)`
 	for _, name := range []string{cmp.Or(i.Python, os.Getenv(environment.Python)), "python" + version, "python3", "/usr/bin/python3"} {
 		python, err := exec.LookPath(name)
 		if err == nil {
@@ -60,7 +62,11 @@ func (i Installer) Matching(ctx context.Context, version string) (Interpreter, b
 		cmd := exec.CommandContext(ctx, python, "-I", "-S", "-c", says)
 		cmd.Dir, cmd.WaitDelay = string(filepath.Separator), time.Second
 		said, err := cmd.Output()
-		if build, ok := strings.CutPrefix(string(said), "cpython "+version+" final "); ok && err == nil {
+		first, program, _ := strings.Cut(string(said), "\n")
+		if build, ok := strings.CutPrefix(first, "cpython "+version+" final "); ok && err == nil {
+			if program = strings.TrimSpace(program); filepath.IsAbs(program) {
+				python = program
+			}
 			return Interpreter{python, strings.TrimSpace(build)}, true
 		}
 	}
@@ -75,9 +81,9 @@ func (p Interpreter) Compile(ctx context.Context, folder, to, place string) erro
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, compileTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, compileTime, fmt.Errorf("it takes longer than %s", compileTime))
 	defer cancel()
-	var all errgroup.Group
+	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(runtime.GOMAXPROCS(0))
 	for part := range compilers {
 		var mine []string
@@ -94,6 +100,9 @@ func (p Interpreter) Compile(ctx context.Context, folder, to, place string) erro
 // modules returns the names of the modules below folder, in their order, with slashes.
 func modules(folder string) (names []string, err error) {
 	err = filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && entry.Name() == "__pycache__" { // nothing is imported from there but bytecode
+			return fs.SkipDir
+		}
 		if err != nil || !entry.Type().IsRegular() || filepath.Ext(name) != ".py" {
 			return err
 		}
@@ -117,8 +126,13 @@ func (p Interpreter) compile(ctx context.Context, names []string, folder, to, pl
 	output := &tail{}
 	cmd := exec.CommandContext(ctx, p.Path, "-S", "-s", "-W", "ignore", "-c", bytecodeCode, folder, to, place)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = to, bytes.NewReader(list), output, output
-	// Nothing of the user's, and the order in which sets are written.
-	cmd.Env = []string{"PYTHONHASHSEED=0", "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
+	// Nothing of the user's but what the program needs to start, and the order in which sets are written.
+	cmd.Env = []string{"PYTHONHASHSEED=0"}
+	for _, name := range []string{"SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
+		if value, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
 	if err := child.Run(cmd, endDelay); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

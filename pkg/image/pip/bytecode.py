@@ -13,7 +13,7 @@ except (ImportError, OSError, ValueError):
     pass
 
 source, to, place = sys.argv[1:]
-for name in json.load(sys.stdin):
+for name in json.load(sys.stdin.buffer):  # which is UTF-8 on every system
     folder, base = os.path.split(name)
     cached = os.path.join(to, folder, "__pycache__", "%s.%s.pyc" % (base[:-len(".py")], sys.implementation.cache_tag))
     os.makedirs(os.path.dirname(cached), exist_ok=True)

@@ -24,7 +24,7 @@ func interpreter(t *testing.T) (with Interpreter, version string) {
 	version = strings.TrimSpace(string(said))
 	with, ok := Installer{Python: python}.Matching(t.Context(), version)
 	require.True(t, ok)
-	require.Equal(t, python, with.Path)
+	require.True(t, filepath.IsAbs(with.Path))
 	require.Contains(t, with.Build, version+".")
 	return with, version
 }
@@ -45,6 +45,9 @@ func TestCompile(t *testing.T) {
 	for i := range 40 {
 		write(t, filepath.Join(folder, "package", fmt.Sprintf("module%d.py", i)), fmt.Sprintf("import one\nX = one.WHERE, %d, 'module'\n", i))
 	}
+	write(t, filepath.Join(folder, "name\nüñ.py"), "X = 1\n")
+	// What would be in the way of the bytecode of one.py.
+	write(t, filepath.Join(folder, "__pycache__", "one.cpython-"+strings.ReplaceAll(version, ".", "")+".pyc", "x.py"), "X = 1\n")
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(folder, "link.py")))
 	made := func() string {
 		to := t.TempDir()
@@ -56,9 +59,11 @@ func TestCompile(t *testing.T) {
 	require.Equal(t, first, second)
 	tag := ".cpython-" + strings.ReplaceAll(version, ".", "") + ".pyc"
 	require.Contains(t, first, "package/__pycache__/module39"+tag)
-	require.Len(t, first, 42, "one.py, json.py and the package's")
+	require.Contains(t, first, "__pycache__/name\nüñ"+tag)
+	require.Len(t, first, 43, "one.py, json.py, the one of an odd name and the package's")
 	require.NoFileExists(t, ran)
 
+	require.NoError(t, os.RemoveAll(filepath.Join(folder, "__pycache__")))
 	require.NoError(t, os.Rename(filepath.Join(to, "__pycache__"), filepath.Join(folder, "__pycache__")))
 	write(t, filepath.Join(folder, "one.py"), "WHERE = 'source'\n")
 	cmd := exec.Command(with.Path, "-S", "-s", "-c", "import one; print(one.WHERE, one.__cached__)")
@@ -66,6 +71,22 @@ func TestCompile(t *testing.T) {
 	said, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(said))
 	require.Contains(t, string(said), "compiled "+filepath.Join(folder, "__pycache__", "one"+tag))
+}
+
+// What is found on PATH may choose a Python by the user's environment, as shims of pyenv do: the one that was chosen compiles.
+func TestMatchingBehindAShim(t *testing.T) {
+	with, version := interpreter(t)
+	shim := filepath.Join(t.TempDir(), "python")
+	write(t, shim, fmt.Sprintf("#!/bin/sh\n[ -n \"$CHOSEN\" ] || exit 127\nexec %q \"$@\"\n", with.Path))
+	require.NoError(t, os.Chmod(shim, 0o700))
+	t.Setenv("CHOSEN", "yes")
+	found, ok := Installer{Python: shim}.Matching(t.Context(), version)
+	require.True(t, ok)
+	require.Equal(t, with.Build, found.Build)
+	folder, to := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(folder, "one.py"), "X = 1\n")
+	require.NoError(t, found.Compile(t.Context(), folder, to, "/place"))
+	require.Len(t, files(t, to), 1)
 }
 
 // An interpreter of another version makes nothing of use.
