@@ -67,7 +67,8 @@ func TestWrongEventsAreNamed(t *testing.T) {
 		status  int
 		want    string
 	}{
-		"specversion":        {with("ce-specversion", "1.0.2"), `{}`, 400, `ce-specversion is \"1.0.2\"`},
+		"specversion":        {with("ce-specversion", "1.0.2"), `{}`, 400, `ce-specversion is \"1.0.2\"; only \"1.0\" is supported`},
+		"older specversion":  {with("ce-specversion", "0.3"), `{}`, 400, `ce-specversion is \"0.3\"; only \"1.0\" is supported`},
 		"no type":            {without("ce-type"), `{}`, 400, "the header ce-type is missing or empty"},
 		"no id":              {without("ce-id"), `{}`, 400, "the header ce-id is missing or empty"},
 		"an empty id":        {with("ce-id", ""), `{}`, 400, "the header ce-id is missing or empty"},
@@ -80,7 +81,9 @@ func TestWrongEventsAreNamed(t *testing.T) {
 		"too deep":           {with(), `{"item":` + strings.Repeat(`{"item":`, 20_000), 400, "is not a test.Request in JSON"},
 		"a timeout":          {with("Request-Timeout", "-1"), `{}`, 400, "the header Request-Timeout"},
 		"structured specversion": {structured, `{"specversion":"2.0","id":"1","source":"/s","type":"flow","data":{}}`, 400,
-			`specversion is \"2.0\"`},
+			`specversion is \"2.0\"; only \"1.0\" is supported`},
+		"structured, older specversion": {structured, `{"specversion":"0.3","id":"1","source":"/s","type":"flow","data":{}}`, 400,
+			`specversion is \"0.3\"; only \"1.0\" is supported`},
 		"structured, none":     {structured, `{"id":"1","source":"/s","type":"flow","data":{}}`, 400, `\"specversion\" is missing`},
 		"structured, no id":    {structured, `{"specversion":"1.0","source":"/s","type":"flow","data":{}}`, 400, "id"},
 		"structured, empty id": {structured, `{"specversion":"1.0","id":"","source":"/s","type":"flow","data":{}}`, 400, "id"},

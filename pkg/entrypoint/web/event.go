@@ -63,6 +63,9 @@ func (d *Decoding) ReadEvent(w http.ResponseWriter, r *http.Request, turn *Turn)
 		}
 		return nil, quoting("the request is not a CloudEvent", text)
 	}
+	if version := in.SpecVersion(); version != cloudevents.CloudEventsVersionV1 {
+		return nil, badEvent("the event's specversion is %q; only %q is supported", version, cloudevents.CloudEventsVersionV1)
+	}
 	for name, value := range map[string]string{"id": in.ID(), "source": in.Source(), "type": in.Type()} {
 		if value == "" {
 			return nil, badEvent("the event's attribute %q is missing or empty; it is required", name)
@@ -107,9 +110,9 @@ func eventHeader(h http.Header) (http.Header, binding.Encoding, *EventError) {
 	case !sent:
 		return nil, binding.EncodingUnknown, badEvent("the request is not a CloudEvent: binary mode requires the headers "+
 			"ce-specversion, ce-id, ce-source and ce-type; structured mode requires Content-Type %s", structuredType)
-	case version[0] != "1.0" && version[0] != "0.3":
+	case version[0] != cloudevents.CloudEventsVersionV1:
 		return nil, binding.EncodingUnknown,
-			badEvent("the event's ce-specversion is %q; supported are \"1.0\" and \"0.3\"", clip.Text(version[0], 32))
+			badEvent("the event's ce-specversion is %q; only %q is supported", clip.Text(version[0], 32), cloudevents.CloudEventsVersionV1)
 	}
 	for _, name := range []string{"Ce-Id", "Ce-Source", "Ce-Type"} {
 		if decoded.Get(name) == "" {
@@ -207,8 +210,8 @@ func describeStructured(body []byte, err error) string {
 		return bad.Error()
 	case head.SpecVersion == nil:
 		return `the attribute "specversion" is missing`
-	case *head.SpecVersion != "1.0" && *head.SpecVersion != "0.3":
-		return fmt.Sprintf(`specversion is %q; supported are "1.0" and "0.3"`, clip.Text(*head.SpecVersion, 32))
+	case *head.SpecVersion != cloudevents.CloudEventsVersionV1:
+		return fmt.Sprintf("specversion is %q; only %q is supported", clip.Text(*head.SpecVersion, 32), cloudevents.CloudEventsVersionV1)
 	}
 	return err.Error()
 }
