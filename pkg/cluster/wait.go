@@ -15,7 +15,7 @@ import (
 
 // WaitOptions are how long to wait, and where progress goes.
 type WaitOptions struct {
-	// Timeout is when to give up; less than a second counts as one.
+	// Timeout is when to give up. Zero is after one look, which may take [LookTime].
 	Timeout time.Duration
 	// Window is how long what blocks the goal must last before it fails the wait: much of
 	// it passes. Zero fails at once.
@@ -55,8 +55,8 @@ func (e *WaitError) Error() string {
 	return fmt.Sprintf("version %q is not %s yet, it is still %s: %s", e.Version, e.Goal.State(), e.Goal.Ongoing(), text)
 }
 
-// errTimeout is the cause of a context whose time for waiting is over.
-var errTimeout = errors.New("timeout")
+// LookTime is how long a look may take for which there is no time to wait.
+const LookTime = 10 * time.Second
 
 // quietTime is how long a quiet verdict is kept back.
 const quietTime = 5 * time.Second
@@ -127,7 +127,7 @@ func (c *Client) version(name string, judge func(*v1alpha1.Version, bool) verdic
 func wait[T client.Object](ctx context.Context, c *Client, o WaitOptions, s subject[T]) error {
 	var following sync.WaitGroup
 	defer following.Wait()
-	ctx, cancel := context.WithTimeoutCause(ctx, max(o.Timeout, time.Second), errTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	verdicts, ended := make(chan verdict), make(chan error, 1)
 	judge := func(object T, exists bool) {
@@ -148,31 +148,40 @@ func wait[T client.Object](ctx context.Context, c *Client, o WaitOptions, s subj
 		Changed: func(object T, gone bool) { judge(object, !gone) },
 	}
 	following.Go(func() { ended <- f.Run(ctx) })
-	w := &waiter{options: o, started: time.Now()}
-	return w.wait(ctx, verdicts, ended)
+	return newWaiter(o).wait(ctx, verdicts, ended)
 }
 
 // waiter decides by verdicts when a wait is over.
 type waiter struct {
 	options   WaitOptions
 	started   time.Time
+	over      <-chan time.Time // when the time to wait is
 	last      verdict
 	reported  Observation      // the last that was
 	failed    <-chan time.Time // when what blocks has lasted long enough; nil while nothing does
 	quietOver <-chan time.Time // when a quiet verdict is reported; nil without one
 }
 
-// wait returns once a verdict ends the wait, ctx is done, or no more verdicts come.
+func newWaiter(o WaitOptions) *waiter {
+	if o.Timeout <= 0 {
+		return &waiter{options: o, started: time.Now(), over: time.After(LookTime)}
+	}
+	return &waiter{options: o, started: time.Now(), over: time.After(o.Timeout)}
+}
+
+// wait returns once a verdict ends the wait, its time is over, ctx is done, or no more verdicts come.
 func (w *waiter) wait(ctx context.Context, verdicts <-chan verdict, ended <-chan error) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return w.stop(ctx)
+			return ctx.Err()
 		case err := <-ended:
 			if ctx.Err() != nil {
-				return w.stop(ctx)
+				return ctx.Err()
 			}
 			return err
+		case <-w.over:
+			return &WaitError{Observation: w.last.Observation, Timeout: true}
 		case <-w.quietOver:
 			w.report(w.last.Observation)
 		case <-w.failed:
@@ -185,18 +194,12 @@ func (w *waiter) wait(ctx context.Context, verdicts <-chan verdict, ended <-chan
 	}
 }
 
-// stop is why the wait ends with its context.
-func (w *waiter) stop(ctx context.Context) error {
-	if errors.Is(context.Cause(ctx), errTimeout) {
-		return &WaitError{Observation: w.last.Observation, Timeout: true}
-	}
-	return ctx.Err()
-}
-
 // judge reports what is new, and lets what blocks last for a while before it fails the
 // wait.
 func (w *waiter) judge(v verdict) (done bool, err error) {
-	w.last = v
+	if w.last = v; w.options.Timeout <= 0 {
+		w.over = time.After(0)
+	}
 	switch {
 	case v.done:
 		return true, nil

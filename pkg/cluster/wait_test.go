@@ -19,7 +19,7 @@ type step struct {
 // runWait waits in a bubble of synctest, whose clock moves only while all sleep.
 func runWait(o WaitOptions, steps []step, last error) (progress []Progress, took time.Duration, err error) {
 	o.Progress = func(p Progress) { progress = append(progress, p) }
-	ctx, cancel := context.WithTimeoutCause(context.Background(), max(o.Timeout, time.Second), errTimeout)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	verdicts, ended := make(chan verdict), make(chan error, 1)
 	go func() {
@@ -39,7 +39,7 @@ func runWait(o WaitOptions, steps []step, last error) (progress []Progress, took
 			ended <- last
 		}
 	}()
-	w := &waiter{options: o, started: time.Now()}
+	w := newWaiter(o)
 	err = w.wait(ctx, verdicts, ended)
 	return progress, time.Since(w.started), err
 }
@@ -97,13 +97,26 @@ func TestWaits(t *testing.T) {
 			options: WaitOptions{Timeout: time.Hour}, steps: []step{{0, working}},
 			progress: []Progress{{working.Observation, 0}}, err: working.Message, timeout: true, took: time.Hour,
 		},
-		"no time is a second": {options: WaitOptions{Timeout: 1}, timeout: true, took: time.Second},
+		"no time is one look, however long that takes": {
+			options: WaitOptions{Timeout: -1}, steps: []step{{7 * time.Second, done}}, took: 7 * time.Second,
+		},
+		"what is looked at once is reported": {
+			options: WaitOptions{Timeout: -1}, steps: []step{{7 * time.Second, working}, {1, done}},
+			progress: []Progress{{working.Observation, 7 * time.Second}}, err: working.Message, timeout: true, took: 7 * time.Second,
+		},
+		"what cannot be looked at is not awaited": {options: WaitOptions{Timeout: -1}, timeout: true, took: LookTime},
+		"another time to wait is for the look too": {
+			options: WaitOptions{Timeout: time.Second}, steps: []step{{2 * time.Second, done}}, timeout: true, took: time.Second,
+		},
 		"the cluster refuses": {last: refused, steps: []step{{0, working}}, progress: []Progress{{working.Observation, 0}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if test.options.Timeout == 0 {
+				switch test.options.Timeout {
+				case 0:
 					test.options.Timeout = 10 * time.Minute
+				case -1:
+					test.options.Timeout = 0
 				}
 				test.options.Window = 10 * time.Second
 				progress, took, err := runWait(test.options, test.steps, test.last)

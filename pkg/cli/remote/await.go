@@ -36,7 +36,7 @@ func (f *waitFlags) addFlags(cmd *cobra.Command, wait bool, until string) {
 func (f *waitFlags) addLimits(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.timeout, f.window = 600, 10
-	term.RangeVar(flags, &f.timeout, "wait-timeout", [2]int{0, maxWait}, "seconds to wait before giving up")
+	term.RangeVar(flags, &f.timeout, "wait-timeout", [2]int{0, maxWait}, "seconds to wait before giving up (0: look once)")
 	term.RangeVar(flags, &f.window, "wait-window", [2]int{0, maxWait}, "seconds that a problem must last before waiting fails")
 }
 

@@ -33,10 +33,12 @@ func TestTheTimeoutOfWaitHoldsForAllRequests(t *testing.T) {
 			Kubeconfig: kubeconfig, Wrap: func(http.RoundTripper) http.RoundTripper { return silent{} },
 		})
 		require.NoError(t, err)
-		started := time.Now()
-		o := waitOptions{streams: term.Streams{Out: io.Discard}, name: "v", limits: waitFlags{timeout: 2}}
-		err = runWait(t.Context(), &Cluster{Client: client}, o)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, 2*time.Second, time.Since(started))
+		for timeout, took := range map[int]time.Duration{0: cluster.LookTime, 2: 2 * time.Second} {
+			started := time.Now()
+			o := waitOptions{streams: term.Streams{Out: io.Discard}, name: "v", limits: waitFlags{timeout: timeout}}
+			err = runWait(t.Context(), &Cluster{Client: client}, o)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, took, time.Since(started))
+		}
 	})
 }
