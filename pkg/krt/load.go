@@ -23,6 +23,8 @@ type Options struct {
 	// Contents also lists what the bundle holds, and reports what Pack refuses, what the
 	// version needs and is left out, and what looks like a secret.
 	Contents bool
+	// Check, if not nil, finds more problems: of a bundle too of which others are errors, so that parts of it may be missing.
+	Check func(ctx context.Context, b *Bundle) Problems
 
 	archive bool
 }
@@ -50,16 +52,8 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 	b := &Bundle{Dir: dir, ManifestPath: filepath.Join(dir, name), Manifest: m, Archive: o.archive, kinds: map[string]Kind{},
 		inTurn: map[string]bool{}}
 	if m != nil {
-		if err = r.checkProto(ctx, root, b, o.Schema); err != nil {
+		if err = r.checkFiles(ctx, root, b, o); err != nil {
 			return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
-		}
-		r.checkCode(root, b)
-		r.checkInspect(b)
-		r.checkRequirements(root, b)
-		if o.Contents {
-			if err := r.checkContents(ctx, root, b); err != nil {
-				return nil, nil, fmt.Errorf("cannot load bundle: %w", err)
-			}
 		}
 	}
 	if other, err := root.Stat(archive.ManifestNames()[1]); err == nil && name == archive.ManifestNames()[0] && !other.IsDir() {
@@ -70,6 +64,27 @@ func Load(ctx context.Context, path string, o Options) (*Bundle, Problems, error
 		return nil, r.problems, nil
 	}
 	return b, r.problems, nil
+}
+
+// checkFiles checks what the manifest names, and the bundle's other files. The error is for what cannot be read.
+func (r *reader) checkFiles(ctx context.Context, root *os.Root, b *Bundle, o Options) error {
+	if err := r.checkProto(ctx, root, b, o.Schema); err != nil {
+		return err
+	}
+	r.checkCode(root, b)
+	r.checkInspect(b)
+	r.checkRequirements(root, b)
+	if o.Contents {
+		if err := r.checkContents(ctx, root, b); err != nil {
+			return err
+		}
+	}
+	if o.Check != nil {
+		for _, p := range o.Check(ctx, b) {
+			r.add(p, "")
+		}
+	}
+	return nil
 }
 
 // find returns the bundle's folder, absolute, and the manifest's name in it.

@@ -17,24 +17,23 @@ import (
 // maxSyntaxText bounds what is shown of an interpreter's text.
 const maxSyntaxText = 200
 
-// compilePython adds what the Python of this machine does not compile: an error in a node's own file, without which the
+// compilePython returns what the Python of this machine does not compile: an error in a node's own file, without which the
 // node cannot start, and a warning in any other file, which may be no node's. Without a Python, nothing is known.
-func (o *Opened) compilePython(ctx context.Context) {
-	if o.Bundle == nil || o.Listed == nil {
-		return
-	}
-	own := o.pythonFiles()
+func compilePython(ctx context.Context, b *krt.Bundle) (problems krt.Problems) {
+	own := pythonFiles(b)
 	if len(own) == 0 {
-		return
+		return nil
 	}
 	python, err := pyrunner.FindPython(os.Getenv)
 	if err != nil {
-		return
+		return nil //nolint:nilerr // without a Python, nothing is known
 	}
 	names := slices.Collect(maps.Keys(own))
-	for _, f := range o.Listed.Files {
-		if path.Ext(f.Name) == ".py" && own[f.Name] == nil {
-			names = append(names, f.Name)
+	if b.Listed != nil {
+		for _, f := range b.Listed.Files {
+			if path.Ext(f.Name) == ".py" && own[f.Name] == nil {
+				names = append(names, f.Name)
+			}
 		}
 	}
 	slices.SortFunc(names, func(a, b string) int { // the nodes' own first: there are bounds
@@ -43,17 +42,18 @@ func (o *Opened) compilePython(ctx context.Context) {
 		}
 		return strings.Compare(a, b)
 	})
-	version, bad := pyrunner.Compile(ctx, python, o.FS(), names)
+	version, bad := pyrunner.Compile(ctx, python, b.FS(), names)
 	for _, one := range bad {
-		o.problems = append(o.problems, syntaxProblem(one, version, own[one.File]))
+		problems = append(problems, syntaxProblem(one, version, own[one.File]))
 	}
+	return problems
 }
 
 // pythonFiles are the nodes by their Python file.
-func (o *Opened) pythonFiles() map[string][]string {
+func pythonFiles(b *krt.Bundle) map[string][]string {
 	files := map[string][]string{}
-	for _, n := range o.Manifest.Nodes {
-		if o.Kind(n) == krt.KindPython {
+	for _, n := range b.Manifest.Nodes {
+		if b.Kind(n) == krt.KindPython {
 			files[path.Clean(n.Src)] = append(files[path.Clean(n.Src)], n.Name)
 		}
 	}

@@ -51,12 +51,11 @@ Exits with 0 if there are no errors (warnings are allowed), else with 1.`,
 }
 
 func runValidate(ctx context.Context, o validateOptions) error {
-	b, err := openWith(ctx, o.path, krt.Options{Contents: true})
+	b, err := openWith(ctx, o.path, krt.Options{Contents: true, Check: compilePython})
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	b.compilePython(ctx)
 	if o.output == term.OutputJSON {
 		err = term.PrintJSON(o.streams.Out, newReport(b, o.verbose))
 	} else {
