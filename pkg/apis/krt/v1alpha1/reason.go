@@ -14,8 +14,8 @@ const (
 	ReasonCanary            = "Canary"           // the Runtime of the namespace names the version as its canary
 	ReasonLeaving           = "Leaving"          // the entrypoints are being updated: a canary gets no more requests
 	ReasonCanaryProgressing = "Progressing"      // the plan is at a step: the message has it, and what it waits for
-	ReasonCurrent           = "Current"          // the version has the settings of the cluster
-	ReasonBehind            = "Behind"           // the cluster has other settings than those the version was started with
+	ReasonCurrent           = "Current"          // the version has the settings of the cluster, and what its kn-krt gives
+	ReasonBehind            = "Behind"           // the cluster has other settings, or another kn-krt, than the version was started with
 	ReasonRestarting        = "Restarting"       // the new objects of a restart are not ready yet
 	ReasonAccepted          = "Accepted"         // the Gateway of the settings accepts the routes to the published version
 	ReasonGatewayPending    = "GatewayPending"   // it has not reported yet whether it accepts them
