@@ -2,6 +2,7 @@
 import sys
 
 del sys.path[0]  # the working directory
+import errno
 import json
 import os
 import py_compile
@@ -9,6 +10,7 @@ import py_compile
 try:
     import resource
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))  # constants are computed, and may be long
 except (ImportError, OSError, ValueError):
     pass
 
@@ -22,3 +24,6 @@ for name in json.load(sys.stdin.buffer):  # which is UTF-8 on every system
                            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     except (py_compile.PyCompileError, RecursionError, MemoryError, OverflowError, ValueError):
         pass  # for another Python, or only a template: whoever imports it is told
+    except OSError as error:
+        if error.errno not in (errno.EFBIG, errno.ENAMETOOLONG):
+            raise

@@ -39,6 +39,12 @@ func TestCompile(t *testing.T) {
 	write(t, filepath.Join(folder, "nul.py"), "X = '\x00'\n")
 	write(t, filepath.Join(folder, "deep.py"), strings.Repeat("(", 1<<16)+"\n")
 	write(t, filepath.Join(folder, "large.py"), "#"+strings.Repeat("x", maxSource)+"\n")
+	write(t, filepath.Join(folder, strings.Repeat("n", 240)+".py"), "X = 'a name for which there is no room'\n")
+	var long strings.Builder
+	for i := range 20000 {
+		fmt.Fprintf(&long, "X = '%05d' * 800\n", i)
+	}
+	write(t, filepath.Join(folder, "long.py"), long.String())
 	write(t, filepath.Join(folder, "data.txt"), "X = 1\n")
 	ran := filepath.Join(t.TempDir(), "ran")
 	write(t, filepath.Join(folder, "json.py"), fmt.Sprintf("open(%q, 'w')\n", ran)) // a name that the compiler imports
