@@ -3,27 +3,46 @@ import sys
 
 del sys.path[0]  # the working directory
 import errno
+import importlib.util
 import json
+import marshal
 import os
-import py_compile
 
 try:
     import resource
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))  # constants are computed, and may be long
 except (ImportError, OSError, ValueError):
     pass
 
+LONGEST = 64 << 20  # of what a file comes to, in bytes: constants are computed
+UNCHECKED = 1  # the flags of PEP 552: by a hash of the source, with which it is not compared
+
+
+def compiled(name):
+    """Return the content of the file with the module's bytecode, None if it has none."""
+    with open(os.path.join(source, name), "rb") as file:
+        text = file.read()
+    try:
+        code = marshal.dumps(compile(text, place + "/" + name, "exec", dont_inherit=True))
+    except (SyntaxError, RecursionError, MemoryError, OverflowError, ValueError):
+        return None  # for another Python, or only a template: whoever imports it is told
+    if len(code) > LONGEST:
+        return None
+    return importlib.util.MAGIC_NUMBER + UNCHECKED.to_bytes(4, "little") + importlib.util.source_hash(text) + code
+
+
 source, to, place = sys.argv[1:]
 for name in json.load(sys.stdin.buffer):  # which is UTF-8 on every system
+    content = compiled(name)
+    if content is None:
+        continue
     folder, base = os.path.split(name)
-    cached = os.path.join(to, folder, "__pycache__", "%s.%s.pyc" % (base[:-len(".py")], sys.implementation.cache_tag))
-    os.makedirs(os.path.dirname(cached), exist_ok=True)
+    folder = os.path.join(to, folder, "__pycache__")
+    os.makedirs(folder, exist_ok=True)
     try:
-        py_compile.compile(os.path.join(source, name), cached, place + "/" + name, doraise=True,
-                           invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-    except (py_compile.PyCompileError, RecursionError, MemoryError, OverflowError, ValueError):
-        pass  # for another Python, or only a template: whoever imports it is told
+        # py_compile would leave the first part of what has no room on the disk.
+        with open(os.path.join(folder, "%s.%s.pyc" % (base[:-len(".py")], sys.implementation.cache_tag)), "wb") as file:
+            file.write(content)
     except OSError as error:
-        if error.errno not in (errno.EFBIG, errno.ENAMETOOLONG):
+        if error.errno != errno.ENAMETOOLONG:
             raise
