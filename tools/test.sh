@@ -19,7 +19,7 @@ tested() {
 # Twice as many packages at a time as CPUs, because tests wait for processes.
 at_once=$((2 * $(getconf _NPROCESSORS_ONLN)))
 while (($#)) && [[ $1 != -- ]]; do
-	tested "the Go module in $1" "$1" go test -timeout 20m -p "$at_once" ${RACE:+"$RACE"} ./...
+	tested "the Go module in $1" "$1" go test -timeout 45m -p "$at_once" ${RACE:+"$RACE"} ./...
 	shift
 done
 shift
