@@ -160,7 +160,7 @@ func TestBytecodeIsKept(t *testing.T) {
 	compiles := func(with string) {
 		script := fmt.Sprintf("#!/bin/sh\ncase $1 in\n-I) echo 'cpython 3.11 final 3.11.0'; exit;;\n-S) %s;;\nesac\nexec %q \"$@\"\n",
 			with, python)
-		require.NoError(t, os.WriteFile(program, []byte(script), 0o700)) //nolint:gosec // it is run
+		require.NoError(t, os.WriteFile(program, []byte(script), 0o700))
 	}
 	files := twoNodes()
 	files["src/etl/requirements.txt"] = "tiny==1.0\n"
