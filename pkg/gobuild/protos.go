@@ -3,18 +3,14 @@ package gobuild
 import (
 	"context"
 	"fmt"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/mod/modfile"
-	modpath "golang.org/x/mod/module"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -102,7 +98,7 @@ func (c protoCode) missing() string {
 	var missing []string
 	for _, imported := range c.imports() {
 		below, ok := strings.CutPrefix(imported, name+"/")
-		if ok && modpath.CheckImportPath(imported) == nil && !slices.Contains(missing, imported) && !hasGo(c.bundle, path.Join(c.folder, below)) {
+		if ok && !slices.Contains(missing, imported) && !hasGo(c.bundle, path.Join(c.folder, below)) {
 			missing = append(missing, imported)
 		}
 	}
@@ -137,29 +133,10 @@ func (c protoCode) imports() (imports []string) {
 			return fs.SkipAll
 		}
 		if info, err := entry.Info(); err == nil && info.Size() <= maxGoFile {
-			imports = append(imports, importsOf(c.bundle, name)...)
+			imports = append(imports, usercode.Imports(c.bundle, name)...)
 		}
 		return nil
 	})
-	return imports
-}
-
-// importsOf lists what a Go file imports. What cannot be read or parsed imports nothing: the
-// compiler reports it.
-func importsOf(bundle fs.FS, name string) (imports []string) {
-	text, err := fs.ReadFile(bundle, name)
-	if err != nil {
-		return nil
-	}
-	file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ImportsOnly)
-	if err != nil {
-		return nil
-	}
-	for _, spec := range file.Imports {
-		if imported, err := strconv.Unquote(spec.Path.Value); err == nil {
-			imports = append(imports, imported)
-		}
-	}
 	return imports
 }
 

@@ -5,10 +5,10 @@ package gobuild
 import (
 	"cmp"
 	"errors"
-	"os"
 	"path/filepath"
 
 	"krt.dev/kn-krt/pkg/krt"
+	"krt.dev/kn-krt/pkg/krt/usercode"
 )
 
 // ErrNoGo is returned for Go sources on a machine without Go.
@@ -48,7 +48,7 @@ func TargetOf(b *krt.Bundle, n krt.Node) (Target, bool) {
 // packages of the folders there would become part of what a stranger's bundle builds.
 func (t Target) module() module {
 	for dir := t.Folder; ; dir = filepath.Dir(dir) {
-		if hasModule(dir) {
+		if usercode.HasModule(dir) {
 			return module{root: dir}
 		}
 		if dir == t.root() || dir == filepath.Dir(dir) {
@@ -63,15 +63,5 @@ func (t Target) above() string {
 	if !t.module().none {
 		return ""
 	}
-	for dir := t.root(); dir != filepath.Dir(dir); {
-		if dir = filepath.Dir(dir); hasModule(dir) {
-			return filepath.Join(dir, "go.mod")
-		}
-	}
-	return ""
-}
-
-func hasModule(folder string) bool {
-	info, err := os.Stat(filepath.Join(folder, "go.mod"))
-	return err == nil && info.Mode().IsRegular()
+	return usercode.ModuleAbove(t.root())
 }

@@ -135,29 +135,14 @@ func (r *reader) checkVersions(at string, root *os.Root, b *Bundle, n Node) {
 		named += fmt.Sprintf(" and %d more", more)
 	}
 	unused := ""
-	if above := moduleAbove(b.Dir); above != "" && !b.Archive {
+	if above := usercode.ModuleAbove(b.Dir); above != "" && !b.Archive {
+		if near, err := filepath.Rel(b.Dir, above); err == nil {
+			above = filepath.ToSlash(near)
+		}
 		unused = fmt.Sprintf(", and %.80q above the bundle is not used", above)
 	}
 	r.warn(at, "there is no go.mod for it in the bundle%s: the newest versions of what it imports are taken (%s); "+
 		"make one (go mod init), and require there the versions that you want", unused, named)
-}
-
-// moduleAbove returns the nearest go.mod above dir, from there; "" if there is none.
-func moduleAbove(dir string) string {
-	for name := "../go.mod"; ; name = "../" + name {
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return ""
-		}
-		if dir = parent; isRegular(filepath.Join(dir, "go.mod")) {
-			return name
-		}
-	}
-}
-
-func isRegular(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // checkAssembly refuses assembly that includes files from elsewhere, for any package of the bundle that a Go

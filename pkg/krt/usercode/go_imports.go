@@ -38,7 +38,7 @@ func Unpinned(bundle fs.FS, folder string) (imports []string) {
 				continue
 			}
 			files++
-			for _, imported := range importsOf(bundle, path.Join(folders[i], name)) {
+			for _, imported := range Imports(bundle, path.Join(folders[i], name)) {
 				if below, own := strings.CutPrefix(imported, moduleAlone+"/"); own {
 					folders = addNew(folders, path.Join(folders[0], below), maxPackages)
 				} else if isUnpinned(imported) {
@@ -73,8 +73,9 @@ func isUnpinned(imported string) bool {
 	return true
 }
 
-// importsOf lists what a Go file imports by a valid path; nothing of one that cannot be read or parsed.
-func importsOf(bundle fs.FS, name string) (imports []string) {
+// Imports returns what a Go file of the bundle imports by a valid path; nothing of one that cannot be read or parsed:
+// the compiler reports it.
+func Imports(bundle fs.FS, name string) (imports []string) {
 	text, err := Read(bundle, name)
 	if err != nil {
 		return nil

@@ -70,6 +70,23 @@ func ModuleFile(root *os.Root, folder string) string {
 	}
 }
 
+// HasModule reports whether a folder of this machine has a go.mod.
+func HasModule(folder string) bool {
+	info, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// ModuleAbove returns the path of the nearest go.mod above a bundle's folder, which is not the bundle's: it is on this
+// machine alone. It is "" if there is none.
+func ModuleAbove(bundle string) string {
+	for dir := bundle; dir != filepath.Dir(dir); {
+		if dir = filepath.Dir(dir); HasModule(dir) {
+			return filepath.Join(dir, "go.mod")
+		}
+	}
+	return ""
+}
+
 // leaves reports whether target, as the go.mod in folder has it, is outside the bundle, by its name or by a link.
 func leaves(root *os.Root, folder, target string) bool {
 	to := path.Join(folder, filepath.ToSlash(target))
