@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,9 @@ func (e *WaitError) Error() string {
 
 // LookTime is how long a look may take for which there is no time to wait.
 const LookTime = 10 * time.Second
+
+// Limit returns how long to wait at most: timeout, or [LookTime] if that is no time.
+func Limit(timeout time.Duration) time.Duration { return cmp.Or(max(timeout, 0), LookTime) }
 
 // quietTime is how long a quiet verdict is kept back.
 const quietTime = 5 * time.Second
@@ -163,10 +167,7 @@ type waiter struct {
 }
 
 func newWaiter(o WaitOptions) *waiter {
-	if o.Timeout <= 0 {
-		return &waiter{options: o, started: time.Now(), over: time.After(LookTime)}
-	}
-	return &waiter{options: o, started: time.Now(), over: time.After(o.Timeout)}
+	return &waiter{options: o, started: time.Now(), over: time.After(Limit(o.Timeout))}
 }
 
 // wait returns once a verdict ends the wait, its time is over, ctx is done, or no more verdicts come.

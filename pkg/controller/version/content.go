@@ -26,9 +26,10 @@ func (r *reconciler) keepContent(
 	if !want.live || have.deployment == nil || at < 0 {
 		return items, nil, nil
 	}
-	ours, name := items[at].object.(*appsv1.Deployment), render.MountedContent(have.deployment)
-	alike := have.deployment.Annotations[apply.MadeAnnotation] == ours.Annotations[apply.MadeAnnotation]
-	if !alike || name == "" || name == render.MountedContent(ours) {
+	deployment := items[at].object.(*appsv1.Deployment)
+	ours, name := render.MountedContent(deployment), render.MountedContent(have.deployment)
+	alike := have.deployment.Annotations[apply.MadeAnnotation] == deployment.Annotations[apply.MadeAnnotation]
+	if !alike || name == "" || name == ours {
 		return items, nil, nil
 	}
 	m, err := r.mounted(ctx, want.version, name)
@@ -39,9 +40,7 @@ func (r *reconciler) keepContent(
 		items[at].anew = true
 		return items, nil, nil
 	}
-	isOurs := func(i item) bool {
-		return isContent(want.version, i.object) && i.object.GetName() == render.MountedContent(ours)
-	}
+	isOurs := func(i item) bool { return isContent(want.version, i.object) && i.object.GetName() == ours }
 	return slices.DeleteFunc(items, isOurs), []client.Object{m}, nil
 }
 

@@ -52,10 +52,7 @@ func (i Installer) Matching(ctx context.Context, version string) (Interpreter, b
 print(sys.implementation.name, "%d.%d" % sys.version_info[:2], sys.version_info.releaselevel, sys.version.replace("\n", " "))
 print(sys.executable)`
 	for _, name := range []string{cmp.Or(i.Python, os.Getenv(environment.Python)), "python" + version, "python3", "/usr/bin/python3"} {
-		python, err := exec.LookPath(name)
-		if err == nil {
-			python, err = filepath.Abs(python)
-		}
+		python, err := lookUp(name)
 		if err != nil {
 			continue
 		}

@@ -76,10 +76,7 @@ func (i Installer) Find(ctx context.Context, folder string) (string, error) {
 		candidates = []string{"python3", "/usr/bin/python3"}
 	}
 	for _, python := range candidates {
-		python, err := exec.LookPath(python)
-		if err == nil {
-			python, err = filepath.Abs(python)
-		}
+		python, err := lookUp(python)
 		if err != nil {
 			continue
 		}
@@ -93,6 +90,15 @@ func (i Installer) Find(ctx context.Context, folder string) (string, error) {
 	}
 	return "", fmt.Errorf("%w (tried %s): install it (Debian, Ubuntu: apt-get install python3-pip), or use a base image that has the packages",
 		ErrNoPip, strings.Join(candidates, ", "))
+}
+
+// lookUp returns the absolute path of a program, as the shell would find it.
+func lookUp(name string) (string, error) {
+	program, err := exec.LookPath(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(program)
 }
 
 // pipCode runs pip so that it builds nothing, and for another machine.
