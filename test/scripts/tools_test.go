@@ -44,7 +44,7 @@ func TestAFailureDoesNotHideOthers(t *testing.T) {
 	out, err := tests(t, []string{"RACE=-race", "KRT_PYTHON=python3"}, "one", "functions/b")
 	require.Error(t, err)
 	for _, line := range []string{
-		`(?m)^one: go test -timeout 20m -p \d+ -race \./\.\.\.$`, `(?m)^two: go test .* -race \./\.\.\.$`,
+		`(?m)^one: go test -timeout 45m -p \d+ -race \./\.\.\.$`, `(?m)^two: go test .* -race \./\.\.\.$`,
 		`(?m)go test -run TestAFloodOfLogs \./test/browser$`,
 		`(?m)^kn-krt test functions/a$`, `(?m)^kn-krt test functions/b$`, `(?m)^kn-krt test functions/c$`,
 		`(?m)^Failed:\n  the Go module in one\n  functions/b\n\z`,
