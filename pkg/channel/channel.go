@@ -50,6 +50,9 @@ type Kind struct {
 	// Nested: the response comes after that of the step behind the channel, so that all steps
 	// of a Sequence are one nested call, and the timeout of a step covers all later ones.
 	Nested bool
+	// KeepsResponses: a response of a step takes memory in the channel's process until the timeout of the
+	// delivery is over. Without one it does not.
+	KeepsResponses bool
 	// Async: the kind is InMemoryChannel in its asynchronous mode.
 	Async bool
 	// Delegates: an object of the kind makes a channel of another kind, and has that kind's

@@ -35,6 +35,7 @@ func TestKinds(t *testing.T) {
 		require.Equal(t, c.nested, k.Nested, c.text)
 		require.Equal(t, !c.nested, k.Answers(), c.text)
 		require.Equal(t, c.async, k.Async, c.text)
+		require.Equal(t, c.text == "InMemoryChannel", k.KeepsResponses, "of a Channel it is not known: %s", c.text)
 		require.Equal(t, c.text, k.String())
 		again := channel.Named(k.String(), k.Async)
 		require.Equal(t, k.String(), again.String())

@@ -4,7 +4,7 @@ package channel
 // default. Until that is known, it counts as the least of what it may be.
 func delegate() Kind {
 	k := memory()
-	k.Name, k.Delegates = "Channel", true
+	k.Name, k.Delegates, k.KeepsResponses = "Channel", true, false
 	return k
 }
 

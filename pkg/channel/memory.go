@@ -20,12 +20,14 @@ const DefaultVersion = Group + "/v1"
 // memory is Knative's in-memory channel: it responds after the step and all later ones, and
 // keeps nothing.
 func memory() Kind {
-	return Kind{Name: "InMemoryChannel", Group: Group, Promise: Sent, Nested: true, unclaimed: unknownToDispatcher}
+	return Kind{
+		Name: "InMemoryChannel", Group: Group, Promise: Sent, Nested: true, KeepsResponses: true, unclaimed: unknownToDispatcher,
+	}
 }
 
 // memoryAsync is the same in its asynchronous mode: it responds, and then delivers.
 func memoryAsync() Kind {
-	return Kind{Name: "InMemoryChannel", Group: Group, Promise: Received, Async: true}
+	return Kind{Name: "InMemoryChannel", Group: Group, Promise: Received, KeepsResponses: true, Async: true}
 }
 
 // unknownToDispatcher reports whether r is what Knative's in-memory dispatcher responds with

@@ -17,10 +17,10 @@ import (
 
 const (
 	// maxTimeout is the longest timeout: Knative refuses a revision's above
-	// 600 s, and a step's is the entrypoint's plus nesting.
+	// 600 s, and a node's is the entrypoint's plus nesting.
 	maxTimeout = 590 * time.Second
 	// nesting is by how much a step's timeout exceeds the entrypoint's, or that of its node.
-	// Where a Sequence is one nested call (see [channel.Kind]), the first step's timeout covers
+	// Where a Sequence may be one nested call (see [channel.Kind]), the first step's timeout covers
 	// all later steps, and must not end before the client's does.
 	nesting = 5 * time.Second
 )

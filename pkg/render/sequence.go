@@ -65,9 +65,18 @@ func specHash(spec flowsv1.SequenceSpec, channels string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// stepTimeout is how long a channel waits for the response of a step: where that covers all
+// stepTimeout is the timeout of a step, as Knative writes it. It is nil, for none, where the
+// channel would keep each response in memory until it is over.
+func (in Input) stepTimeout(node string) *string {
+	if in.Untimed() && in.template().KeepsResponses {
+		return nil
+	}
+	return new(isoDuration(in.stepLimit(node)))
+}
+
+// stepLimit is how long a channel waits for the response of a step: where that covers all
 // later steps, as long as any work may take.
-func (in Input) stepTimeout(node string) time.Duration {
+func (in Input) stepLimit(node string) time.Duration {
 	if in.Kept && in.template().Answers() {
 		for _, n := range in.Version.Spec.Nodes {
 			if n.Name == node {
@@ -87,7 +96,7 @@ func (in Input) delivery(node string) *eventingduckv1.DeliverySpec {
 		Retry:          new(int32(retry.Count)),
 		BackoffPolicy:  new(eventingduckv1.BackoffPolicyExponential),
 		BackoffDelay:   new(isoDuration(retry.Delay)),
-		Timeout:        new(isoDuration(in.stepTimeout(node))),
+		Timeout:        in.stepTimeout(node),
 	}
 }
 

@@ -206,10 +206,14 @@ func (l *local) version() entrypoint.Version {
 			continue
 		}
 		if sequence != nil {
-			w.Address = sequence(w.Name, chain.Delivery{
+			delivery := chain.Delivery{
 				Reply: l.reply + "/reply", DeadLetter: l.reply + "/dead-letter",
-				Timeout: time.Hour + 5*time.Second, Retry: retries, Backoff: retryDelay, Async: l.delivery == conformance.Async,
-			}, urls...)
+				Retry: retries, Backoff: retryDelay, Async: l.delivery == conformance.Async,
+			}
+			if !kind.KeepsResponses {
+				delivery.Timeout = 605 * time.Second // a revision's, and some
+			}
+			w.Address = sequence(w.Name, delivery, urls...)
 			w.Channel = kind
 		}
 		v.Workflows = append(v.Workflows, w)

@@ -76,6 +76,7 @@ func TestSoak(t *testing.T) {
 		if was, ok := first.pods[pod]; ok { // half as many again, and some: pools and garbage are no leak
 			require.LessOrEqual(t, of.goroutines, was.goroutines*3/2+50, "goroutines of %s", pod)
 			require.LessOrEqual(t, of.files, was.files*3/2+50, "files of %s", pod)
+			require.LessOrEqual(t, of.resident>>20, was.resident>>20*3/2+64, "MiB of memory of %s", pod)
 		}
 	}
 }

@@ -39,8 +39,8 @@ type Delivery struct {
 	// Reply takes the last step's event; DeadLetter what a step gave up on.
 	// Both are URLs; without DeadLetter a step that fails fails the whole POST.
 	Reply, DeadLetter string
-	// Timeout bounds one attempt. It must cover all later steps, for they are
-	// nested. Whole seconds.
+	// Timeout bounds one attempt, and where they are nested all later steps; 0 for none. Whole
+	// seconds.
 	Timeout time.Duration
 	// Retry is the number of tries after the first.
 	Retry int
@@ -124,7 +124,9 @@ func (d Delivery) subscription(subscriber, reply string) (fanout.Subscription, e
 		Retry:         new(int32(d.Retry)),
 		BackoffPolicy: new(eventingduckv1.BackoffPolicyExponential),
 		BackoffDelay:  new(fmt.Sprintf("PT%.1fS", d.Backoff.Seconds())),
-		Timeout:       new(fmt.Sprintf("PT%.0fS", d.Timeout.Seconds())),
+	}
+	if d.Timeout > 0 {
+		spec.Timeout = new(fmt.Sprintf("PT%.0fS", d.Timeout.Seconds()))
 	}
 	if d.DeadLetter != "" {
 		sink, err := apis.ParseURL(d.DeadLetter)

@@ -1,8 +1,11 @@
 package chain_test
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -43,13 +46,22 @@ func post(t *testing.T, url string) (status int) {
 
 func send(t *testing.T, url string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("x"))
+	res, err := sendWith(t.Context(), url)
 	require.NoError(t, err)
+	return res
+}
+
+func sendWith(ctx context.Context, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("x"))
+	if err != nil {
+		return nil, err
+	}
 	(&event.Event{ID: "1", Source: "/test", Type: event.TypeMessage, Message: "a.B"}).WriteHeader(req.Header)
 	res, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	return res
+	if err != nil {
+		return nil, err
+	}
+	return res, res.Body.Close()
 }
 
 func TestThePostIsAnsweredAfterTheReply(t *testing.T) {
@@ -80,6 +92,69 @@ func TestDeadLettersStopThat(t *testing.T) {
 	require.Equal(t, int32(1), first.Load())
 	require.Equal(t, int32(4), ran.Load())
 	require.Equal(t, int32(1), letters.Load())
+}
+
+// Why steps behind in-memory channels have no timeout.
+func TestAResponseIsKeptUntilTheTimeoutAndNotWithoutOne(t *testing.T) {
+	const events = 200
+	reply, _ := step(t, http.StatusAccepted)
+	a, _ := step(t, http.StatusOK)
+	dispatcher := chain.NewDispatcher(t)
+	more := func(name string, timeout time.Duration) (goroutines func() int) {
+		url := dispatcher.Sequence(name, chain.Delivery{Reply: reply, Timeout: timeout}, a, a)
+		post(t, url) // opens the connections
+		before := runtime.NumGoroutine()
+		for range events {
+			require.Equal(t, http.StatusAccepted, post(t, url))
+		}
+		return func() int { return runtime.NumGoroutine() - before }
+	}
+	without := more("without", 0)
+	require.Eventually(t, func() bool { return without() < events/2 }, time.Minute, time.Millisecond)
+	with := more("with", time.Hour)
+	require.GreaterOrEqual(t, with(), events, "Knative closes what it has read now: let steps have a timeout again")
+}
+
+// What a nested Sequence does ends with the connection of who has sent the event, and not if a channel responds first.
+func TestWorkEndsWithThePostThatIsNotAnswered(t *testing.T) {
+	reply, replies := step(t, http.StatusAccepted)
+	for _, async := range []bool{false, true} {
+		begun, ended, release := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+		a := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // so that the end of the connection is seen
+			begun <- struct{}{}
+			select {
+			case <-r.Context().Done():
+				close(ended)
+			case <-release:
+				in, err := event.ReadHeader(r.Header)
+				if err != nil {
+					t.Error(err)
+				}
+				in.WriteHeader(w.Header())
+			}
+		}))
+		t.Cleanup(a.Close)
+		url := chain.NewDispatcher(t).Sequence("s", chain.Delivery{Reply: reply, Async: async}, a.URL)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := sendWith(ctx, url)
+			done <- err
+		}()
+		<-begun
+		if async {
+			require.NoError(t, <-done)
+			cancel()
+			close(release)
+			require.Eventually(t, func() bool { return replies.Load() == 1 }, time.Minute, time.Millisecond)
+			continue
+		}
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		<-ended
+		require.Zero(t, replies.Load())
+	}
 }
 
 func TestAChannelThatIsNotKnownYetIsToldFromOneThatFails(t *testing.T) {

@@ -76,7 +76,7 @@ type Warm struct {
 }
 
 // Level is that of the versions which this kn-krt starts: see [StartedWith].
-const Level int32 = 3
+const Level int32 = 4
 
 // StartedWith is what the objects of a version are made from in addition to its spec: the cluster's
 // settings and images at the start or the last restart, so that neither a changed setting nor an upgrade
@@ -138,7 +138,8 @@ type Abilities struct {
 	Attempts bool `json:"attempts,omitempty"`
 	// Level is what else the version's objects have, by the kn-krt that has started it; 0 if that is an older one. From 1 on, a
 	// node is asked every second whether it is ready; from 2 on, nodes and entrypoint have credentials of their own for the
-	// store; from 3 on, each configuration of the entrypoint has a ConfigMap of its own.
+	// store; from 3 on, each configuration of the entrypoint has a ConfigMap of its own; from 4 on, steps behind in-memory
+	// channels have no timeout.
 	// +optional
 	Level int32 `json:"level,omitempty"`
 }
@@ -157,6 +158,9 @@ func (a Abilities) Divides() bool { return a.Level >= 2 } //nolint:mnd // see Le
 // OwnContent reports whether each configuration of the entrypoint has a ConfigMap of its own.
 func (a Abilities) OwnContent() bool { return a.Level >= 3 } //nolint:mnd // see Level
 
+// Untimed reports whether steps have no timeout behind channels that would keep each response until that is over.
+func (a Abilities) Untimed() bool { return a.Level >= 4 } //nolint:mnd // see Level
+
 // Lacks returns what a restart brings that the version does not have because an older kn-krt has started it, for a
 // person; nothing if it has all that this one gives.
 func (a Abilities) Lacks() (lacks []string) {
@@ -172,6 +176,7 @@ func (a Abilities) Lacks() (lacks []string) {
 		{a.AsksOften(), "nodes that are found to be ready sooner"},
 		{a.Divides(), "nodes without the entrypoint's rights on the store"},
 		{a.OwnContent(), "an entrypoint whose pods outlive a failed upgrade"},
+		{a.Untimed(), "a Sequence whose in-memory channels keep no responses"},
 	} {
 		if !one.has {
 			lacks = append(lacks, one.text)
