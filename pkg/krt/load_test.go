@@ -2,9 +2,11 @@ package krt_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,6 +139,49 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, "module second\n", string(text))
 	_, err = b.FS().Open("../krt.yml")
 	require.Error(t, err)
+}
+
+// Where there are more problems than are reported, errors come before warnings, and only what may hide an error is one.
+func TestTooManyProblems(t *testing.T) {
+	dir := write(t, goodBundle())
+	const most, tooMany = 200, "krt.yml: %stoo many problems; the rest are not shown"
+	for name, test := range map[string]struct {
+		warnings, errors int
+		shown            int // errors
+		last             string
+	}{
+		"as many as are shown": {warnings: most},
+		"warnings":             {warnings: most + 2, last: "warning: "},
+		"errors too":           {warnings: most + 2, errors: 3, shown: 3, last: "warning: "},
+		"errors":               {warnings: 1, errors: most + 1, shown: most},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, problems, err := krt.Load(t.Context(), dir, krt.Options{Check: func(context.Context, *krt.Bundle) (all krt.Problems) {
+				for i := range test.warnings + test.errors {
+					all = append(all, krt.Problem{File: fmt.Sprintf("%03d.py", i), Line: 1, Column: 1, Warning: i < test.warnings, Text: "bad"})
+				}
+				return all
+			}})
+			require.NoError(t, err)
+			require.Equal(t, test.errors == 0, b != nil)
+			var names []string
+			errors := problems.Errors()
+			if test.warnings+test.errors > most {
+				require.Len(t, problems, most+1)
+				require.Equal(t, fmt.Sprintf(tooMany, test.last), problems[0].String())
+				problems = problems[1:]
+			}
+			for _, p := range problems {
+				names = append(names, p.File)
+			}
+			require.Len(t, names, most)
+			require.True(t, slices.IsSorted(names))
+			if test.errors > most {
+				test.shown++ // that there are too many
+			}
+			require.Len(t, errors, test.shown)
+		})
+	}
 }
 
 func TestLoadByManifestPath(t *testing.T) {

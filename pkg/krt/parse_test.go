@@ -314,7 +314,13 @@ func TestParseHostileText(t *testing.T) {
 		}(), "more than 100000 values are merged (<<)"},
 		{"merges too deep", "a: &a {<<: {<<: {<<: {<<: {<<: {version: v1}}}}}}\n<<: *a\n", "merges (<<) are nested deeper than 4"},
 		{"merge of itself", "nodes:\n - &a {<<: *a}\n", "nodes[0]: name is missing"},
-		{"unknown keys", strings.Repeat("x: 1\n", 8000), "too many problems; the rest are not shown"},
+		{"repeated keys", strings.Repeat("x: 1\n", 8000), "krt.yml: too many problems; the rest are not shown"},
+		{"unknown keys, and those after them", func() (text string) {
+			for i := range 202 {
+				text += fmt.Sprintf("x%d: 1\n", i)
+			}
+			return text + minimal
+		}(), "krt.yml: too many problems; the rest are not shown"},
 		{"65 nodes", "nodes:\n" + strings.Repeat("- {}\n", 65), "krt.yml:66:3: nodes has 65 elements; at most 64 are allowed"},
 		{"33 workflows", "workflows:\n" + strings.Repeat("- {}\n", 33), "krt.yml:34:3: workflows has 33 elements; at most 32 are allowed"},
 		{"33 steps", "workflows:\n- sequential: [" + strings.Repeat("a,", 33) + "]",

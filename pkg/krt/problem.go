@@ -52,7 +52,7 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s%s", p.Name(), p.Line, p.Column, level, p.Text)
 }
 
-// mostProblems is how many problems of a manifest are reported at most.
+// mostProblems is how many problems of a bundle are reported at most: errors before warnings.
 const mostProblems = 200
 
 // Problems are all that was found, in order of file and place.

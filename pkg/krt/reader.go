@@ -64,13 +64,27 @@ func (r *reader) add(p Problem, path string) {
 		at := r.place(path)
 		p.Line, p.Column = at.line, at.column
 	}
-	switch {
-	case len(r.problems) < mostProblems:
+	if len(r.problems) < mostProblems {
 		r.problems = append(r.problems, p)
-	case len(r.problems) == mostProblems:
-		r.problems = append(r.problems, Problem{File: r.file, Text: "too many problems; the rest are not shown"})
+		return
 	}
+	if len(r.problems) == mostProblems {
+		r.problems = append(r.problems, Problem{File: r.file, Warning: true, Text: "too many problems; the rest are not shown"})
+	}
+	if p.Warning || !r.problems[mostProblems].Warning {
+		return
+	}
+	for i, other := range slices.Backward(r.problems[:mostProblems]) {
+		if other.Warning { // an error matters more
+			r.problems[i] = p
+			return
+		}
+	}
+	r.hidesErrors()
 }
+
+// hidesErrors makes an error of what says that there are too many problems: one of the rest is, or may be.
+func (r *reader) hidesErrors() { r.problems[mostProblems].Warning = false }
 
 func (r *reader) place(path string) place {
 	for {
@@ -168,6 +182,7 @@ func (r *reader) fields(n ast.Node, path string, known ...string) map[string]ast
 		first, twice := lines[p.key]
 		switch {
 		case len(r.problems) > mostProblems:
+			r.hidesErrors()
 			return values // a hostile text: looking for suggestions would take long
 		case twice:
 			item, _ := r.subject(inside)
