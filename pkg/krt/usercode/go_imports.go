@@ -1,6 +1,8 @@
 package usercode
 
 import (
+	"go/ast"
+	"go/build/constraint"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -73,15 +75,18 @@ func isUnpinned(imported string) bool {
 	return true
 }
 
-// Imports returns what a Go file of the bundle imports by a valid path; nothing of one that cannot be read or parsed:
-// the compiler reports it.
+// Imports returns what a Go file of the bundle imports by a valid path; nothing of one that go ignores, nor of one that
+// cannot be read or parsed: the compiler reports it.
 func Imports(bundle fs.FS, name string) (imports []string) {
+	if strings.HasPrefix(path.Base(name), "_") || strings.HasPrefix(path.Base(name), ".") {
+		return nil
+	}
 	text, err := Read(bundle, name)
 	if err != nil {
 		return nil
 	}
-	file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ImportsOnly)
-	if err != nil {
+	file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ImportsOnly|parser.ParseComments)
+	if err != nil || isIgnored(file) {
 		return nil
 	}
 	for _, spec := range file.Imports {
@@ -90,4 +95,17 @@ func Imports(bundle fs.FS, name string) (imports []string) {
 		}
 	}
 	return imports
+}
+
+// isIgnored reports whether a file has the constraint "ignore": it is for no build, as what generates code.
+func isIgnored(file *ast.File) bool {
+	for _, group := range file.Comments {
+		for _, comment := range group.List {
+			x, err := constraint.Parse(comment.Text)
+			if tag, ok := x.(*constraint.TagExpr); err == nil && ok && tag.Tag == "ignore" && comment.Pos() < file.Package {
+				return true
+			}
+		}
+	}
+	return false
 }

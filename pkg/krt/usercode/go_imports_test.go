@@ -24,12 +24,19 @@ func TestUnpinned(t *testing.T) {
 		"src/n/broken.go":        `package main; import "example.com/`,
 		"src/n/main_test.go":     `package main; import "example.com/test"`,
 		"src/n/unused/unused.go": `package unused; import "example.com/unused"`,
+		"src/n/_old.go":          `package main; import "example.com/old"`,
+		"src/n/.hidden.go":       `package main; import "example.com/hidden"`,
+		"src/n/generate.go":      "// Made by hand.\n\n//go:build ignore\n\npackage main; import \"example.com/generate\"",
+		"src/n/elsewhere.go":     "//go:build !linux\n\npackage main; import \"example.com/elsewhere\"",
+		"src/n/comment.go":       "package main\n\nimport \"example.com/comment\"\n\n//go:build ignore\n",
 		"src/n/folder.go/x":      ``,
 		"other/other.go":         `package other; import "example.com/other"`,
 	} {
 		files[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	require.Equal(t, []string{"example.com/a", "example.com/b/c", "krt.dev/kn-krt/pkg/runners"}, usercode.Unpinned(files, "src/n"))
+	require.Equal(t, []string{
+		"example.com/a", "example.com/b/c", "example.com/comment", "example.com/elsewhere", "krt.dev/kn-krt/pkg/runners",
+	}, usercode.Unpinned(files, "src/n"))
 	require.Empty(t, usercode.Unpinned(files, "nowhere"))
 }
 
