@@ -18,11 +18,12 @@ import (
 type WaitOptions struct {
 	// Timeout is when to give up. Zero is after one look, which may take [LookTime].
 	Timeout time.Duration
+	// Begun is since when the time counts. Default: now.
+	Begun time.Time
 	// Window is how long what blocks the goal must last before it fails the wait: much of
 	// it passes. Zero fails at once.
 	Window time.Duration
-	// Progress, if not nil, is called with each observation that differs from the one
-	// before. The calls do not overlap.
+	// Progress, if not nil, is called with each observation that differs from the one before. The calls do not overlap.
 	Progress func(Progress)
 }
 
@@ -167,7 +168,8 @@ type waiter struct {
 }
 
 func newWaiter(o WaitOptions) *waiter {
-	return &waiter{options: o, started: time.Now(), over: time.After(Limit(o.Timeout))}
+	started := cmp.Or(o.Begun, time.Now())
+	return &waiter{options: o, started: started, over: time.After(time.Until(started.Add(Limit(o.Timeout))))}
 }
 
 // wait returns once a verdict ends the wait, its time is over, ctx is done, or no more verdicts come.
@@ -195,8 +197,7 @@ func (w *waiter) wait(ctx context.Context, verdicts <-chan verdict, ended <-chan
 	}
 }
 
-// judge reports what is new, and lets what blocks last for a while before it fails the
-// wait.
+// judge reports what is new, and lets what blocks last for a while before it fails the wait.
 func (w *waiter) judge(v verdict) (done bool, err error) {
 	if w.last = v; w.options.Timeout <= 0 {
 		w.over = time.After(0)
@@ -211,7 +212,7 @@ func (w *waiter) judge(v verdict) (done bool, err error) {
 		w.quietOver = time.After(quietTime)
 	}
 	switch {
-	case v.final && v.Blocked():
+	case v.Blocked() && (v.final || w.options.Window <= 0 && !v.patient):
 		return false, &WaitError{Observation: v.Observation}
 	case !v.Blocked() || v.patient:
 		w.failed = nil

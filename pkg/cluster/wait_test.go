@@ -105,6 +105,14 @@ func TestWaits(t *testing.T) {
 			progress: []Progress{{working.Observation, 7 * time.Second}}, err: working.Message, timeout: true, took: 7 * time.Second,
 		},
 		"what cannot be looked at is not awaited": {options: WaitOptions{Timeout: -1}, timeout: true, took: LookTime},
+		"what blocks fails it, where nothing may last": {
+			options: WaitOptions{Timeout: -1, Window: -1}, steps: []step{{time.Second, failing}, {0, done}},
+			progress: []Progress{{failing.Observation, time.Second}}, err: failing.Message, took: time.Second,
+		},
+		"unless the cluster grows then": {
+			options: WaitOptions{Timeout: -1, Window: -1}, steps: []step{{time.Second, growing}, {time.Hour, done}},
+			progress: []Progress{{growing.Observation, time.Second}}, err: growing.Message, timeout: true, took: time.Second,
+		},
 		"another time to wait is for the look too": {
 			options: WaitOptions{Timeout: time.Second}, steps: []step{{2 * time.Second, done}}, timeout: true, took: time.Second,
 		},
@@ -118,7 +126,9 @@ func TestWaits(t *testing.T) {
 				case -1:
 					test.options.Timeout = 0
 				}
-				test.options.Window = 10 * time.Second
+				if test.options.Window++; test.options.Window != 0 {
+					test.options.Window = 10 * time.Second
+				}
 				progress, took, err := runWait(test.options, test.steps, test.last)
 				require.Equal(t, test.progress, progress)
 				require.Equal(t, test.took, took)
@@ -134,6 +144,21 @@ func TestWaits(t *testing.T) {
 					require.NoError(t, err)
 				}
 			})
+		})
+	}
+}
+
+// What comes before the wait, such as a look whether there is the version at all, takes of its time.
+func TestTheTimeOfAWaitCountsFromItsBeginning(t *testing.T) {
+	for timeout, took := range map[time.Duration]time.Duration{0: LookTime, time.Minute: time.Minute, time.Second: 4 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			o := WaitOptions{Timeout: timeout, Begun: time.Now()}
+			time.Sleep(4 * time.Second)
+			_, since, err := runWait(o, nil, nil)
+			require.Equal(t, took, since)
+			var failed *WaitError
+			require.ErrorAs(t, err, &failed)
+			require.True(t, failed.Timeout)
 		})
 	}
 }

@@ -17,8 +17,9 @@ import (
 // waitFlags are whether and how long a verb waits, as in kn.
 type waitFlags struct {
 	wait, noWait bool
-	timeout      int // seconds
-	window       int // seconds
+	timeout      int       // seconds
+	begun        time.Time // since when they count, if that is before the wait
+	window       int       // seconds
 }
 
 // maxWait is the most seconds a verb waits: a week.
@@ -59,6 +60,7 @@ func (c *Cluster) await(ctx context.Context, out io.Writer, name string, goal cl
 	printed := false
 	err := c.Wait(ctx, name, goal, cluster.WaitOptions{
 		Timeout: time.Duration(f.timeout) * time.Second,
+		Begun:   f.begun,
 		Window:  time.Duration(f.window) * time.Second,
 		Progress: func(p cluster.Progress) {
 			printed = true

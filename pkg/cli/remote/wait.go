@@ -59,11 +59,10 @@ by default started or stopped, whichever it was asked to be. Exits with 5 if tha
 
 func runWait(ctx context.Context, c *Cluster, o waitOptions) error {
 	out := o.streams.Out
-	started := time.Now()
+	o.limits.begun = time.Now()
 	limited, cancel := context.WithTimeout(ctx, cluster.Limit(time.Duration(o.limits.timeout)*time.Second))
 	defer cancel()
 	v, err := c.Get(limited, o.name)
-	o.limits.timeout -= int(time.Since(started).Seconds())
 	var unknown *cluster.NotFoundError
 	switch {
 	case err == nil:
