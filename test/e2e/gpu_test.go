@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 const gpuTaint = "nvidia.com/gpu=present:NoSchedule"
@@ -48,8 +49,13 @@ func TestGPUIsScheduled(t *testing.T) {
 	for _, feature := range features {
 		n.Set("config-features", "knative-serving", feature, "enabled")
 	}
+	untaint := []string{"taint", "node", node, gpuTaint + "-"}
+	note, err := namespace.Undo(untaint...)
+	require.NoError(t, err)
+	n.Kubectl("annotate", "node", node, namespace.UndoNote+"="+note, "--overwrite")
+	n.Afterwards("kubectl", "annotate", "node", node, namespace.UndoNote+"-")
 	n.Kubectl("taint", "node", node, gpuTaint, "--overwrite")
-	n.Afterwards("kubectl", "taint", "node", node, gpuTaint+"-")
+	n.Afterwards("kubectl", untaint...)
 	n.Eventually(func() error {
 		if n.Get("version/"+names[1], ready) == "True" {
 			slices.Reverse(names) // the faster one has it

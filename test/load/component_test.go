@@ -3,6 +3,7 @@ package load_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,9 +19,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/test/namespace"
 )
 
 // How long a component is away: in the whole suite for minutes.
@@ -134,10 +137,29 @@ func replicas(o client.Object) *int32 {
 	return nil
 }
 
+// scale gives o fewer replicas than it has, or those again.
 func (p place) scale(ctx context.Context, o client.Object, to int32) error {
+	annotations := map[string]any{namespace.UndoNote: nil}
+	if was := *replicas(o); to < was {
+		kind := "deployment"
+		if _, ok := o.(*appsv1.StatefulSet); ok {
+			kind = "statefulset"
+		}
+		note, err := namespace.Undo("scale", kind+"/"+o.GetName(), "-n", o.GetNamespace(), fmt.Sprintf("--replicas=%d", was))
+		if err != nil {
+			return err
+		}
+		annotations[namespace.UndoNote] = note
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"annotations": annotations},
+		"spec":     map[string]any{"replicas": to},
+	})
+	if err != nil {
+		return err
+	}
 	// Knative's webhooks are not asked about this, which may be what is away.
-	return p.client.Patch(ctx, o.DeepCopyObject().(client.Object),
-		client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec": {"replicas": %d}}`, to)))
+	return p.client.Patch(ctx, o.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, patch))
 }
 
 // gone waits until no pod is left. Those of a Deployment have no time to end, which Knative's take

@@ -6,17 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/stretchr/testify/require"
 )
 
-// configMap is a ConfigMap, as far as it is used here.
-type configMap struct {
+// object is what tests change that is not of their namespace: a ConfigMap, or what has an [UndoNote].
+type object struct {
+	Kind     string
 	Metadata struct {
 		Name, Namespace string
 		Annotations     map[string]string
@@ -28,8 +27,7 @@ type configMap struct {
 // ConfigMap, because the test may be killed.
 type before struct {
 	Value *string `json:"value"` // nil: it was not set
-	Host  string  `json:"host"`  // where the test's process runs
-	PID   int     `json:"pid"`
+	process
 }
 
 const beforePrefix = "before.krt.dev/" // and the setting's key
@@ -53,9 +51,9 @@ func (n *Namespace) SetTogether(name, in string, values map[string]string) {
 		n.settled[name] = true
 		n.t.Cleanup(n.lockSettings(name, syscall.LOCK_EX)) // after the settings are restored
 	}
-	var m configMap
+	var m object
 	require.NoError(n.t, json.Unmarshal([]byte(n.Kubectl("get", "configmap", name, "-n", in, "-o", "json")), &m))
-	host, err := os.Hostname()
+	us, err := thisProcess()
 	require.NoError(n.t, err)
 	wanted, former, notes, none := map[string]*string{}, map[string]*string{}, map[string]*string{}, map[string]*string{}
 	for key, value := range values {
@@ -63,7 +61,7 @@ func (n *Namespace) SetTogether(name, in string, values map[string]string) {
 		if text := m.Metadata.Annotations[beforePrefix+key]; text != "" { // changed before
 			require.NoError(n.t, json.Unmarshal([]byte(text), &old))
 		}
-		old.Host, old.PID = host, os.Getpid()
+		old.process = us
 		note, err := json.Marshal(old)
 		require.NoError(n.t, err)
 		wanted[key], former[key], notes[key], none[key] = &value, old.Value, new(string(note)), nil
@@ -102,7 +100,7 @@ func lockAll(name string, how int) (release func(), err error) {
 }
 
 // patch sets keys and the notes on what they were before; nil takes them away.
-func (m *configMap) patch(values, notes map[string]*string) []string {
+func (m *object) patch(values, notes map[string]*string) []string {
 	annotations := map[string]*string{}
 	for key, note := range notes {
 		annotations[beforePrefix+key] = note
@@ -114,24 +112,7 @@ func (m *configMap) patch(values, notes map[string]*string) []string {
 	return []string{"patch", "configmap", m.Metadata.Name, "-n", m.Metadata.Namespace, "--type=merge", "--patch", string(text)}
 }
 
-// restore restores what tests have changed that were killed.
-var restore = sync.OnceValue(func() error {
-	out, err := exec.Command("kubectl", "get", "configmaps", "--all-namespaces", "-o", "json").Output()
-	if err != nil {
-		return err
-	}
-	var all struct{ Items []configMap }
-	if err := json.Unmarshal(out, &all); err != nil {
-		return err
-	}
-	var errs []error
-	for _, m := range all.Items {
-		errs = append(errs, m.restore())
-	}
-	return errors.Join(errs...)
-})
-
-func (m *configMap) restore() error {
+func (m *object) restore() error {
 	former, none := map[string]*string{}, map[string]*string{}
 	for name, text := range m.Metadata.Annotations {
 		key, ok := strings.CutPrefix(name, beforePrefix)
@@ -153,16 +134,6 @@ func (m *configMap) restore() error {
 		return fmt.Errorf("cannot restore ConfigMap %s, which a test changed before it was killed: %w", m.Metadata.Name, err)
 	}
 	return nil
-}
-
-// lives reports whether the process that made the change is there still.
-func (b before) lives() bool {
-	host, err := os.Hostname()
-	if err != nil || host != b.Host {
-		return false
-	}
-	process, err := os.FindProcess(b.PID)
-	return err == nil && process.Signal(syscall.Signal(0)) == nil
 }
 
 // Afterwards runs a program when the test has ended, unless it is killed.
