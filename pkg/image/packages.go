@@ -98,7 +98,14 @@ func (s *session) bytecode(ctx context.Context, n krt.Node, folder, digest, vers
 func (s *session) installed(ctx context.Context, n krt.Node, file string, r pip.Set, id string) (string, error) {
 	return s.kept(ctx, id, func(to string) error {
 		s.o.Progress(Event{Type: EventInstalling, Node: n.Name, Text: file})
-		return s.installer().Install(ctx, r, to)
+		if err := s.installer().Install(ctx, r, to); err != nil {
+			return err
+		}
+		size, err := folderSize(to)
+		if err == nil && size > maxPackages {
+			err = fmt.Errorf("its packages have %d bytes; at most %d are allowed", size, int64(maxPackages))
+		}
+		return err
 	})
 }
 
@@ -129,17 +136,14 @@ func (s *session) kept(ctx context.Context, id string, fill func(folder string) 
 	return folder, nil
 }
 
-// contentFile is in an entry of packages and holds the digest of their files.
+// contentFile is in an entry of [session.kept] and holds the digest of its files.
 const contentFile = "content"
 
-// describe writes into the entry made how many bytes the packages in folder hold, and their digest.
+// describe writes into the entry made how many bytes the files in folder hold, and their digest.
 func describe(ctx context.Context, made, folder string) error {
 	size, err := folderSize(folder)
 	if err != nil {
 		return err
-	}
-	if size > maxPackages {
-		return fmt.Errorf("its packages have %d bytes; at most %d are allowed", size, int64(maxPackages))
 	}
 	sum := sha256.New()
 	if err := layer.OfFolder(folder, packagesRoot)(ctx, sum); err != nil {

@@ -15,6 +15,7 @@ except (ImportError, OSError, ValueError):
     pass
 
 LONGEST = 64 << 20  # of what a file comes to, in bytes: constants are computed
+MOST = 512 << 20  # of what all files of this process come to
 UNCHECKED = 1  # the flags of PEP 552: by a hash of the source, with which it is not compared
 
 
@@ -24,7 +25,7 @@ def compiled(name):
         text = file.read()
     try:
         code = marshal.dumps(compile(text, place + "/" + name, "exec", dont_inherit=True))
-    except (SyntaxError, RecursionError, MemoryError, OverflowError, ValueError):
+    except Exception:  # the compiler's own mistakes too
         return None  # for another Python, or only a template: whoever imports it is told
     if len(code) > LONGEST:
         return None
@@ -32,10 +33,14 @@ def compiled(name):
 
 
 source, to, place = sys.argv[1:]
+written = 0
 for name in json.load(sys.stdin.buffer):  # which is UTF-8 on every system
     content = compiled(name)
     if content is None:
         continue
+    written += len(content)
+    if written > MOST:
+        sys.exit("a part of their modules comes to more than %d MiB of bytecode" % (MOST >> 20))
     folder, base = os.path.split(name)
     folder = os.path.join(to, folder, "__pycache__")
     os.makedirs(folder, exist_ok=True)

@@ -39,7 +39,7 @@ func TestCompile(t *testing.T) {
 	write(t, filepath.Join(folder, "nul.py"), "X = '\x00'\n")
 	write(t, filepath.Join(folder, "deep.py"), strings.Repeat("(", 1<<16)+"\n")
 	write(t, filepath.Join(folder, "large.py"), "#"+strings.Repeat("x", maxSource)+"\n")
-	write(t, filepath.Join(folder, strings.Repeat("n", 240)+".py"), "X = 'a name for which there is no room'\n")
+	write(t, filepath.Join(folder, strings.Repeat("n", 248)+".py"), "X = 'a name for which there is no room'\n")
 	var long strings.Builder
 	for i := range 20000 {
 		fmt.Fprintf(&long, "X = '%05d' * 800\n", i)
@@ -77,6 +77,51 @@ func TestCompile(t *testing.T) {
 	said, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(said))
 	require.Contains(t, string(said), "compiled "+filepath.Join(folder, "__pycache__", "one"+tag))
+}
+
+// changed is an interpreter for which a part of the code that compiles is another.
+func changed(t *testing.T, part, other string) Interpreter {
+	t.Helper()
+	with, _ := interpreter(t)
+	require.Equal(t, 1, strings.Count(bytecodeCode, part))
+	code := filepath.Join(t.TempDir(), "code.py")
+	write(t, code, strings.Replace(bytecodeCode, part, other, 1))
+	program := filepath.Join(t.TempDir(), "python")
+	write(t, program, fmt.Sprintf("#!/bin/sh\nshift 6\nexec %q -S -s -W ignore -c \"$(cat %q)\" \"$@\"\n", with.Path, code))
+	require.NoError(t, os.Chmod(program, 0o700))
+	return Interpreter{Path: program}
+}
+
+// A file that the compiler itself fails at is left out like one that has a mistake.
+func TestCompileWhereTheCompilerFails(t *testing.T) {
+	with := changed(t, "compile(text,", `exec("raise SystemError") if b"fail" in text else compile(text,`)
+	folder, to := t.TempDir(), t.TempDir()
+	for i := range 3 * compilers {
+		write(t, filepath.Join(folder, fmt.Sprintf("module%02d.py", i)), "X = 1\n")
+	}
+	write(t, filepath.Join(folder, "module00.py"), "X = 'fail'\n") // the first of its process
+	require.NoError(t, with.Compile(t.Context(), folder, to, "/place"))
+	require.Len(t, files(t, to), 3*compilers-1)
+}
+
+// What constants come to is bounded in all, not only for a file.
+func TestCompileStopsAtTooMuchBytecode(t *testing.T) {
+	with := changed(t, "MOST = 512 << 20", "MOST = 1 << 20")
+	folder, to := t.TempDir(), t.TempDir()
+	var text strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&text, "X = '%02d' * 1900\n", i)
+	}
+	for i := range 16 * compilers { // each comes to 150 KiB
+		write(t, filepath.Join(folder, fmt.Sprintf("module%d.py", i)), text.String())
+	}
+	err := with.Compile(t.Context(), folder, to, "/place")
+	require.EqualError(t, err, with.Path+": a part of their modules comes to more than 1 MiB of bytecode")
+	written := 0
+	for _, content := range files(t, to) {
+		written += len(content)
+	}
+	require.LessOrEqual(t, written, compilers<<20)
 }
 
 // What is found on PATH may choose a Python by the user's environment, as shims of pyenv do: the one that was chosen compiles.
