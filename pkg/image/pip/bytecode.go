@@ -30,6 +30,8 @@ const (
 	maxSource = 8 << 20
 	// compileTime bounds how long it may take.
 	compileTime = 10 * time.Minute
+	// askTime bounds how long an interpreter may take to say which one it is.
+	askTime = 10 * time.Second
 )
 
 // bytecodeCode compiles files.
@@ -48,26 +50,38 @@ type Interpreter struct {
 // Matching returns the first CPython of this machine whose version is the given one ("3.12"), as nothing else
 // makes bytecode for it; false if there is none.
 func (i Installer) Matching(ctx context.Context, version string) (Interpreter, bool) {
-	const says = `import sys
-print(sys.implementation.name, "%d.%d" % sys.version_info[:2], sys.version_info.releaselevel, sys.version.replace("\n", " "))
-print(sys.executable)`
 	for _, name := range []string{cmp.Or(i.Python, os.Getenv(environment.Python)), "python" + version, "python3", "/usr/bin/python3"} {
 		python, err := lookUp(name)
 		if err != nil {
 			continue
 		}
-		cmd := exec.CommandContext(ctx, python, "-I", "-S", "-c", says)
-		cmd.Dir, cmd.WaitDelay = string(filepath.Separator), time.Second
-		said, err := cmd.Output()
-		first, program, _ := strings.Cut(string(said), "\n")
-		if build, ok := strings.CutPrefix(first, "cpython "+version+" final "); ok && err == nil {
-			if program = strings.TrimSpace(program); filepath.IsAbs(program) {
+		name, program := ask(ctx, python, askTime)
+		if build, ok := strings.CutPrefix(name, "cpython "+version+" final "); ok {
+			if filepath.IsAbs(program) {
 				python = program
 			}
 			return Interpreter{python, strings.TrimSpace(build)}, true
 		}
 	}
 	return Interpreter{}, false
+}
+
+// ask returns what an interpreter says of its name and version, and of the program that it is; nothing if it fails, or takes
+// longer than patience.
+func ask(ctx context.Context, python string, patience time.Duration) (name, program string) {
+	const says = `import sys
+print(sys.implementation.name, "%d.%d" % sys.version_info[:2], sys.version_info.releaselevel, sys.version.replace("\n", " "))
+print(sys.executable)`
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	said := &tail{}
+	cmd := exec.CommandContext(ctx, python, "-I", "-S", "-c", says)
+	cmd.Dir, cmd.Stdout = string(filepath.Separator), said
+	if child.Run(cmd, time.Second) != nil { // a shim may have started another program, which ends too
+		return "", ""
+	}
+	name, program, _ = strings.Cut(string(said.text), "\n")
+	return name, strings.TrimSpace(program)
 }
 
 // Compile writes the bytecode of the modules below folder to another folder, below the same names, for an image in which

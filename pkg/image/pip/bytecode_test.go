@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -144,6 +145,15 @@ func TestMatchingBehindAShim(t *testing.T) {
 func TestMatchingNone(t *testing.T) {
 	_, ok := Installer{}.Matching(t.Context(), "3.1")
 	require.False(t, ok)
+}
+
+// An interpreter that does not say which it is in time is passed over.
+func TestMatchingOfOneThatHangs(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "python")
+	write(t, program, "#!/bin/sh\nsleep 600\necho never\n")
+	require.NoError(t, os.Chmod(program, 0o700))
+	name, is := ask(t.Context(), program, 10*time.Millisecond)
+	require.Empty(t, name+is)
 }
 
 // A compiler that dies is an error with its name.
