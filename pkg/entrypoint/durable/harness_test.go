@@ -346,14 +346,16 @@ func (v *version) succeeds(try func() error) {
 // empty waits until nothing is in the queue any more.
 func (r *replica) empty() {
 	r.version.t.Helper()
-	var last queue.Status
+	last, failure, begin := queue.Status{}, "none", time.Now()
 	require.Eventually(r.version.t, func() bool {
 		status, err := r.carrier.Status(context.Background())
-		if err == nil {
-			last = status
+		if err != nil {
+			failure = fmt.Sprintf("after %s: %v", time.Since(begin).Round(time.Millisecond), err)
+			return false
 		}
-		return err == nil && status.Events == 0 && status.Bytes == 0
-	}, patient, 5*time.Millisecond, "%s", lazy(func() string { return fmt.Sprintf("%+v", last) }))
+		last = status
+		return status.Events == 0 && status.Bytes == 0
+	}, patient, 5*time.Millisecond, "%s", lazy(func() string { return fmt.Sprintf("%+v\nthe last error: %s", last, failure) }))
 }
 
 // lazy is text that is made when it is printed.
