@@ -39,13 +39,16 @@ func (w *work) drop() verdict {
 	return passed
 }
 
-// settle ends the event in the queue as v says.
+// settle ends the event in the queue as v says, and the work. The work of an event that is given back ends before: the
+// server may deliver that at once, and work that has ended would neither begin with it nor give it back.
 func (w *work) settle(v verdict) {
+	if !v.again {
+		w.acknowledge(v.stays)
+	}
+	w.close()
 	if v.again {
 		_ = w.message.Load().Nak(v.after) // or it is delivered again after a while
-		return
 	}
-	w.acknowledge(v.stays)
 }
 
 // acknowledge tells the server that the event is done. Where the connection is lost it is told again over

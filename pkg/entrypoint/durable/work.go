@@ -85,7 +85,6 @@ func (s *step) begin(r *client.Received) {
 		_ = r.Ack(s.working)
 		return
 	}
-	defer w.close()
 	w.settle(w.run())
 }
 
@@ -186,15 +185,15 @@ func (w *work) carriage() carriage { return carriage{w.id, w.name.Node} }
 // goesOn tells the server that the event is at work. It never does so again once the work is
 // closed: nobody would get an event that was given back.
 func (w *work) goesOn() {
-	_ = w.message.Load().InProgress()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
+		_ = w.message.Load().InProgress()
 		w.beat.Reset(queue.AckWait / 3)
 	}
 }
 
-// close ends the work.
+// close ends the work. From then on a delivery of its event begins another one, and nothing more is said of it by itself.
 func (w *work) close() {
 	w.Carrier.mu.Lock()
 	delete(w.sequence, placeOf(w.message.Load()))
