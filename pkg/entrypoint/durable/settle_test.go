@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/mem"
 
 	"krt.dev/kn-krt/pkg/entrypoint/delivery"
 	"krt.dev/kn-krt/pkg/entrypoint/memory"
@@ -25,12 +26,18 @@ import (
 // home is an entrypoint whose client waits.
 type home struct {
 	delivery.Home
-	pool *memory.Pool
+	pool      *memory.Pool
+	responses chan string
 }
 
 func (h home) Buffers() *memory.Pool { return h.pool }
 
 func (h home) At(seal.ID, string, int) (client context.Context, gone bool) { return nil, false }
+
+func (h home) Respond(_ context.Context, p *delivery.Parcel) error {
+	h.responses <- string(p.Data.ReadOnlyData())
+	return nil
+}
 
 // long is for what a busy machine may take long to do.
 const long = 2 * time.Minute
@@ -38,7 +45,8 @@ const long = 2 * time.Minute
 // carried is a carrier of one step whose events are the test's to fetch.
 type carried struct {
 	*step
-	t *testing.T
+	t         *testing.T
+	responses chan string
 }
 
 func newCarried(t *testing.T) *carried {
@@ -49,8 +57,8 @@ func newCarried(t *testing.T) *carried {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Stop(context.Background()) })
-	at := &carried{step: c.steps[0], t: t}
-	c.home = home{pool: memory.NewPool(memory.New(1<<30, new(atomic.Int64), 0))}
+	at := &carried{step: c.steps[0], t: t, responses: make(chan string, 1)}
+	c.home = home{pool: memory.NewPool(memory.New(1<<30, new(atomic.Int64), 0)), responses: at.responses}
 	at.succeeds(func() error { return c.client.Ensure(t.Context()) })
 	header := http.Header{}
 	(&event.Event{
@@ -106,5 +114,32 @@ func TestGivenBack(t *testing.T) {
 	w.message.Store(nil) // so that there is nothing of which anything could be said
 	require.NotPanics(t, w.goesOn)
 	next.settle(done)
+	c.ends()
+}
+
+// An early reply for which the queue has no room does not keep the event, which would make some, from being done. The work
+// has ended then, so that the client gets its response.
+func TestDoneWhileThereIsNoRoomForTheMark(t *testing.T) {
+	c := newCarried(t)
+	w, err := c.open(c.fetch())
+	require.NoError(t, err)
+	jetstream.Fill(t, c.client.URL(), queue.Stream("test", "v1"))
+	replied := make(chan bool, 1)
+	go func() {
+		reply := w.event.Next("/test", event.TypeReply, "test.Reply", nil)
+		replied <- w.Reply(t.Context(), &delivery.Parcel{Event: reply, Data: mem.SliceBuffer("early")})
+	}()
+	require.Eventually(t, func() bool {
+		free := w.mark.TryLock()
+		if free {
+			w.mark.Unlock()
+		}
+		return !free
+	}, long, time.Millisecond, "the mark is not being kept")
+	settled := make(chan struct{})
+	go func() { w.settle(done); close(settled) }()
+	require.Eventually(t, func() bool { return gone(settled) }, long, time.Millisecond)
+	require.True(t, <-replied)
+	require.Equal(t, "early", <-c.responses)
 	c.ends()
 }
