@@ -71,9 +71,11 @@ func Alerts() []Alert {
 				"work, for {{ $value | humanizeDuration }}."},
 		{"KrtQueueAway", "krt_queue_up == 0", "5m", "critical", "The queue cannot be used",
 			"The queue of durable delivery has accepted nothing for 5 minutes; its log says why."},
-		{"KrtQueueNearlyFull", "krt_queue_bytes / krt_queue_limit_bytes > 0.9", "5m", "warning", "A version's queue is nearly full",
-			"The queue of version {{ $labels.version }} in {{ $labels.namespace }} has {{ $value | humanizePercentage }} of the bytes that it " +
-				"may hold: requests will be refused."},
+		// Without the 64 MiB of the limit, or more, that are for events between steps: see client.Client.Room.
+		{"KrtQueueNearlyFull", "krt_queue_bytes / (krt_queue_limit_bytes - 67108864) > 0.8", "5m", "warning",
+			"A version's queue is nearly full",
+			"The queue of version {{ $labels.version }} in {{ $labels.namespace }} has {{ $value | humanizePercentage }} of the bytes up to " +
+				"which it accepts requests: further ones will be refused."},
 		{"KrtRequestsRefused", `sum by (namespace, version, workflow) (rate(krt_requests_total{code="RESOURCE_EXHAUSTED"}[5m])) > 0.1`,
 			"5m", "warning",
 			"Requests are refused at a limit", workflow + ": {{ $value | humanize }} requests per second are refused."},

@@ -5,6 +5,7 @@ package monitoring_test
 
 import (
 	"flag"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -27,6 +28,8 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/warm"
 	"krt.dev/kn-krt/pkg/monitoring"
 	"krt.dev/kn-krt/pkg/monitoring/export"
+	"krt.dev/kn-krt/pkg/queue"
+	"krt.dev/kn-krt/pkg/queue/client"
 	"krt.dev/kn-krt/pkg/queue/server"
 	"krt.dev/kn-krt/pkg/store/service"
 	"krt.dev/kn-krt/pkg/telemetry"
@@ -170,6 +173,41 @@ func TestRulesAreValid(t *testing.T) {
 	text, err := yaml.Marshal(export.Rules())
 	require.NoError(t, err)
 	check(t, "rules", text)
+}
+
+// KrtQueueNearlyFull fires before a version's queue refuses requests, however large it is, and not at three quarters
+// of that: the rule knows how much the client of the queue leaves for events between steps.
+func TestAQueueIsNearlyFullBeforeItRefuses(t *testing.T) {
+	promtool, folder := collector.Program(t, "promtool"), t.TempDir()
+	rules, err := yaml.Marshal(export.Rules())
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "rules.yml"), rules, 0o600))
+	var tests []any
+	for _, size := range []int64{1 << 20, 64 << 20, 256 << 20, 512 << 20, 8 << 30, 1 << 40} {
+		c, err := client.Connect(queue.Settings{URL: "nats://127.0.0.1:1", MaxBytes: size}, client.Options{Namespace: "n", Version: "v"})
+		require.NoError(t, err)
+		most, reserve := c.Room()
+		c.Close()
+		for share, firing := range map[float64]int{0.75: 0, 0.95: 1} {
+			tests = append(tests, map[string]any{
+				"interval": "1m",
+				"input_series": []any{
+					map[string]any{"series": "krt_queue_limit_bytes", "values": fmt.Sprintf("%d+0x20", most+reserve)},
+					map[string]any{"series": "krt_queue_bytes", "values": fmt.Sprintf("%d+0x20", int64(share*float64(most)))},
+				},
+				"promql_expr_test": []any{map[string]any{
+					"expr": `count(ALERTS{alertname="KrtQueueNearlyFull",alertstate="firing"}) or vector(0)`, "eval_time": "15m",
+					"exp_samples": []any{map[string]any{"labels": "{}", "value": firing}},
+				}},
+			})
+		}
+	}
+	text, err := yaml.Marshal(map[string]any{"rule_files": []string{"rules.yml"}, "tests": tests})
+	require.NoError(t, err)
+	file := filepath.Join(folder, "test.yml")
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	out, err := exec.CommandContext(t.Context(), promtool, "test", "rules", file).CombinedOutput()
+	require.NoError(t, err, string(out))
 }
 
 // As recording rules, so that promtool parses them.
