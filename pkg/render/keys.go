@@ -45,7 +45,7 @@ func gpuKeys() []settingKey {
 	return []settingKey{
 		{"gpu-resource", "The resource of which a node with gpu: true requests one, unless it names another.", "nvidia.com/gpu",
 			func(s *Settings, text string) error { return resourceName(&s.GPUResource, text) }},
-		{"gpu-node-selector", "Labels of the cluster's nodes on which it runs, for resources of that vendor; {} for any node.",
+		{"gpu-node-selector", "Labels of the machines on which it runs, for resources of that vendor; {} for any machine.",
 			"nvidia.com/gpu.present: \"true\"\n",
 			func(s *Settings, text string) error { return labelMap(&s.GPUNodeSelector, text) }},
 		{"gpu-tolerations", "Taints that it tolerates; [] for none.",
@@ -119,7 +119,7 @@ func scaleKeys() []settingKey {
 		{"scale-concurrency", "How many requests a pod receives at most; 0 for no limit. Knative refuses more than ten times that.", "0",
 			func(s *Settings, text string) error { return integer(&s.ScaleConcurrency, text, 0, most) }},
 		{"python-workers", "How many worker processes a pod of a Python node has, unless the node sets it (workers). Each runs\n" +
-			"init by itself and handles one call at a time. With a GPU there is one.", "1",
+			"init by itself and handles one call at a time. A node with a GPU has 1 by default.", "1",
 			func(s *Settings, text string) error {
 				return integer(&s.PythonWorkers, text, 1, environment.MostWorkers)
 			}},

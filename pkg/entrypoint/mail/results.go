@@ -55,8 +55,8 @@ func (x Results) Serve(w http.ResponseWriter, r *http.Request, id string) {
 	l, err := x.Box.Get(ctx, letter.Result, x.Version, id)
 	switch {
 	case errors.Is(err, letter.ErrNotFound), err == nil && l.Workflow != x.Workflow:
-		NoResult(w, fmt.Sprintf("there is no result of request %s of workflow %q: it is in work at another replica, its result was kept "+
-			"for %s and has expired, or version %q has not accepted it", id, x.Workflow, x.Retention, x.Version))
+		NoResult(w, fmt.Sprintf("there is no result of request %s of workflow %q: it is in work at another replica or in the queue, "+
+			"its result was kept for %s and has expired, or version %q has not accepted it", id, x.Workflow, x.Retention, x.Version))
 	case err != nil:
 		x.Box.log.Warn("cannot read a result", "id", id, "error", err)
 		w.Header().Set("Retry-After", "1")

@@ -28,7 +28,7 @@ func remedies() map[string]string {
 		v1alpha1.ReasonImageNotFound:     "Check the image's name, its registry and `image-pull-secrets`; `kn krt create` pushes it again.",
 		v1alpha1.ReasonCrashed:           "`kn krt logs NAME --node NODE` has the last lines; run the same version with `kn-krt run`.",
 		v1alpha1.ReasonNotAnswering:      "See the node's logs: `init` may wait for something, or take longer than `start-timeout`.",
-		v1alpha1.ReasonUnschedulable:     "Add nodes with what the pod requests, or request less (`resources`, `gpu`).",
+		v1alpha1.ReasonUnschedulable:     "Add machines with what the pod requests, or request less (`resources`, `gpu`).",
 		v1alpha1.ReasonRevisionFailed:    "`kubectl describe ksvc VERSION-NODE` shows Knative's own conditions.",
 		v1alpha1.ReasonSequenceFailed:    "See the channel of `channel-template`: is its kind installed, and its dispatcher running?",
 		v1alpha1.ReasonStoreUnavailable:  "`kn krt doctor`, and the logs of `krt-store-0` in `krt-system`. Versions stay ready.",

@@ -36,7 +36,7 @@ const (
 	ReasonImageNotFound    = "ImageNotFound"    // the image cannot be pulled or resolved
 	ReasonCrashed          = "Crashed"          // a container exited
 	ReasonNotAnswering     = "NotAnswering"     // a container runs and does not become ready
-	ReasonUnschedulable    = "Unschedulable"    // no node of the cluster can schedule the pod
+	ReasonUnschedulable    = "Unschedulable"    // no machine of the cluster can run the pod
 	ReasonRevisionFailed   = "RevisionFailed"   // any other failure of a node's Knative Service
 	ReasonChannelLimit     = "ChannelLimit"     // WorkflowsReady=True, and messages may be too large for the channels
 	ReasonSequenceFailed   = "SequenceFailed"   // a workflow's Sequence, its channels or subscriptions
