@@ -57,7 +57,8 @@ var restore = sync.OnceValue(restoreAll)
 
 // restoreAll restores what tests have changed that were killed.
 func restoreAll() error {
-	out, err := exec.Command("kubectl", "get", "configmaps,nodes,deployments,statefulsets", "--all-namespaces", "-o", "json").Output()
+	out, err := exec.CommandContext(context.Background(), // for all tests of the process
+		"kubectl", "get", "configmaps,nodes,deployments,statefulsets", "--all-namespaces", "-o", "json").Output()
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (m *object) undo() error {
 		remove = append(remove, "-n", m.Metadata.Namespace)
 	}
 	for _, args := range [][]string{note.Args, remove} {
-		_, err := try(context.Background(), "", "kubectl", args...)    // for all tests of the process
+		_, err := try(context.Background(), "", "kubectl", args...)
 		if err != nil && !strings.Contains(err.Error(), "not found") { // it may have been killed before it changed anything
 			return fmt.Errorf("cannot undo what a test has changed of %s %s before it was killed: %w", m.Kind, m.Metadata.Name, err)
 		}
