@@ -12,7 +12,8 @@ import (
 	"syscall"
 )
 
-// UndoNote is the annotation of a Node, Deployment or StatefulSet that a test has changed, with what [Undo] returns.
+// UndoNote is the annotation of a Node, Deployment or StatefulSet that a test has changed, or of the Namespace that it has
+// made, with what [Undo] returns.
 const UndoNote = "undo.krt.dev/kubectl"
 
 // process is the one whose test has changed something.
@@ -58,7 +59,7 @@ var restore = sync.OnceValue(restoreAll)
 // restoreAll restores what tests have changed that were killed.
 func restoreAll() error {
 	out, err := exec.CommandContext(context.Background(), // for all tests of the process
-		"kubectl", "get", "configmaps,nodes,deployments,statefulsets", "--all-namespaces", "-o", "json").Output()
+		"kubectl", "get", "configmaps,nodes,deployments,statefulsets,namespaces", "--all-namespaces", "-o", "json").Output()
 	if err != nil {
 		return err
 	}

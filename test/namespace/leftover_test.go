@@ -44,6 +44,7 @@ func TestRestore(t *testing.T) {
 		object("Node", "", "mine", map[string]string{UndoNote: ours}),
 		object("Node", "", "left", note(dead.Process.Pid, "taint", "node", "left", "a-")),
 		object("Deployment", "knative-serving", "webhook", note(dead.Process.Pid, "scale", "deployment/webhook", "--replicas=1")),
+		object("Namespace", "", "test-1", note(dead.Process.Pid, "delete", "namespace", "test-1", "--wait=false")),
 		object("ConfigMap", "krt-system", "config-krt", map[string]string{beforePrefix + "a": string(setting)}),
 	}})
 	require.NoError(t, err)
@@ -55,6 +56,8 @@ func TestRestore(t *testing.T) {
 annotate node left undo.krt.dev/kubectl-
 scale deployment/webhook --replicas=1
 annotate deployment webhook undo.krt.dev/kubectl- -n knative-serving
+delete namespace test-1 --wait=false
+annotate namespace test-1 undo.krt.dev/kubectl-
 patch configmap config-krt -n krt-system --type=merge --patch {"data":{"a":null},"metadata":{"annotations":{"before.krt.dev/a":null}}}
 `, string(ran))
 }

@@ -39,7 +39,10 @@ func New(t *testing.T) *Namespace {
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	n := &Namespace{t: t, ctx: t.Context(), Name: fmt.Sprintf("%.40s-%d", name, os.Getpid()), settled: map[string]bool{}}
 	require.NoError(t, restore())
-	n.Kubectl("create", "namespace", n.Name)
+	note, err := Undo("delete", "namespace", n.Name, "--wait=false")
+	require.NoError(t, err)
+	n.Run(fmt.Sprintf(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": %q, "annotations": {%q: %q}}}`,
+		n.Name, UndoNote, note), "kubectl", "create", "-f", "-")
 	t.Cleanup(func() {
 		// The test's own context has ended by now.
 		ctx, cancel := context.WithTimeout(context.Background(), Patience)
