@@ -78,7 +78,7 @@ func (s *session) bytecode(ctx context.Context, n krt.Node, folder, digest, vers
 		return nil, nil
 	}
 	build := sha256.Sum256([]byte(python.Build))
-	compiled, err := s.kept(ctx, fmt.Sprintf("bytecode-1-%x-%s", build[:6], digest), func(to string) error {
+	compiled, err := s.kept(ctx, fmt.Sprintf("bytecode-1-%x-%s", build[:6], digest), "compiled modules", func(to string) error {
 		return python.Compile(ctx, folder, to, "/"+packagesRoot)
 	})
 	var b *layer.Blob
@@ -96,21 +96,14 @@ func (s *session) bytecode(ctx context.Context, n krt.Node, folder, digest, vers
 // installed returns the folder with the packages of r, which has that id: what has been fetched once is the same for
 // every later image, also without a network.
 func (s *session) installed(ctx context.Context, n krt.Node, file string, r pip.Set, id string) (string, error) {
-	return s.kept(ctx, id, func(to string) error {
+	return s.kept(ctx, id, "packages", func(to string) error {
 		s.o.Progress(Event{Type: EventInstalling, Node: n.Name, Text: file})
-		if err := s.installer().Install(ctx, r, to); err != nil {
-			return err
-		}
-		size, err := folderSize(to)
-		if err == nil && size > maxPackages {
-			err = fmt.Errorf("its packages have %d bytes; at most %d are allowed", size, int64(maxPackages))
-		}
-		return err
+		return s.installer().Install(ctx, r, to)
 	})
 }
 
-// kept returns the folder that the cache has under id, which fill fills if there is none.
-func (s *session) kept(ctx context.Context, id string, fill func(folder string) error) (string, error) {
+// kept returns the folder that the cache has under id, which fill fills if there is none: with what, for people.
+func (s *session) kept(ctx context.Context, id, what string, fill func(folder string) error) (string, error) {
 	entry := s.cache.Path(cache.Packages, id)
 	folder := filepath.Join(entry, "packages")
 	if cache.Used(entry, time.Now()) {
@@ -127,7 +120,7 @@ func (s *session) kept(ctx context.Context, id string, fill func(folder string) 
 	if err := fill(inside); err != nil {
 		return "", err
 	}
-	if err := describe(ctx, made, inside); err != nil {
+	if err := describe(ctx, made, inside, what); err != nil {
 		return "", err
 	}
 	if err := os.Rename(made, entry); err != nil && !cache.Used(entry, time.Now()) { // another process may have been faster
@@ -140,10 +133,14 @@ func (s *session) kept(ctx context.Context, id string, fill func(folder string) 
 const contentFile = "content"
 
 // describe writes into the entry made how many bytes the files in folder hold, and their digest.
-func describe(ctx context.Context, made, folder string) error {
+// More than maxPackages are an error, in which what says what the files are.
+func describe(ctx context.Context, made, folder, what string) error {
 	size, err := folderSize(folder)
 	if err != nil {
 		return err
+	}
+	if size > maxPackages {
+		return fmt.Errorf("its %s have %d bytes; at most %d are allowed", what, size, int64(maxPackages))
 	}
 	sum := sha256.New()
 	if err := layer.OfFolder(folder, packagesRoot)(ctx, sum); err != nil {
