@@ -55,7 +55,7 @@ func (p *Patience) machine() string {
 func Waits(pods []corev1.Pod) (oldest *corev1.Pod, since time.Time) {
 	for i := range pods {
 		pod := &pods[i]
-		if pod.DeletionTimestamp != nil {
+		if isOver(pod) {
 			continue
 		}
 		if conditionIs(pod, corev1.PodReady, corev1.ConditionTrue) != nil {
@@ -109,7 +109,7 @@ func Cold(v *v1alpha1.Version, in Input) (nodes []cold.Node) {
 func coldSince(pods []corev1.Pod) (since time.Time, scheduled, found bool) {
 	for i := range pods {
 		pod := &pods[i]
-		if pod.DeletionTimestamp != nil {
+		if isOver(pod) {
 			continue
 		}
 		if conditionIs(pod, corev1.PodReady, corev1.ConditionTrue) != nil {
@@ -200,7 +200,7 @@ func GivenUp(v *v1alpha1.Version, name string, n Node) bool {
 // former is the cause of a patient node that has no pod any more, or not yet again: that of the last one if it waited
 // for a machine, else nil. It stays until it is known what has become of the Revision.
 func former(v *v1alpha1.Version, name string, n Node) *Cause {
-	alive := func(pod corev1.Pod) bool { return pod.DeletionTimestamp == nil }
+	alive := func(pod corev1.Pod) bool { return !isOver(&pod) }
 	if n.Patience == nil || slices.ContainsFunc(n.Pods, alive) {
 		return nil
 	}
@@ -224,7 +224,7 @@ func (p *Patience) Offer(machines []corev1.Node, pods []corev1.Pod) string {
 	used := map[string]int64{}
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		if HasEnded(pod) {
 			continue
 		}
 		for _, c := range pod.Spec.Containers {

@@ -39,6 +39,13 @@ func scheduled(age time.Duration, isReady corev1.ConditionStatus) corev1.Pod {
 	})
 }
 
+// over is a pod that its machine has refused, or evicted: Kubernetes keeps it as it was.
+func over(pod corev1.Pod) corev1.Pod {
+	pod.Name, pod.UID = "over", "over"
+	pod.Status.Phase, pod.Status.Reason, pod.Status.Message = corev1.PodFailed, "UnexpectedAdmissionError", "no GPU"
+	return pod
+}
+
 func normal(reason, message string, age time.Duration) corev1.Event {
 	return corev1.Event{Type: corev1.EventTypeNormal, Reason: reason, Message: message, LastTimestamp: ago(age)}
 }
@@ -86,6 +93,9 @@ func TestANodeWaitsForAMachine(t *testing.T) {
 			p.DeletionTimestamp = new(ago(0))
 			return p
 		}()}, nil, false, "", ""},
+		{"a pod that has ended", []corev1.Pod{over(three)}, nil, false, "", ""},
+		{"a pod after one that has ended", []corev1.Pod{over(unscheduled(time.Hour)), three}, nil, false, v1alpha1.ReasonWaitingForNode,
+			since + "; no autoscaler has reported that it adds one: " + noMachine},
 		{"no pod", nil, nil, false, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,6 +165,10 @@ func TestColdNodes(t *testing.T) {
 		{"a pod that starts", []corev1.Pod{unscheduled(2 * time.Minute), scheduled(time.Minute, corev1.ConditionFalse)},
 			[]cold.Node{{Node: "etl", Resource: "nvidia.com/gpu", Since: ago(time.Minute).UTC(), Scheduled: true}}},
 		{"a pod that has started for too long", []corev1.Pod{scheduled(time.Hour, corev1.ConditionFalse)}, nil},
+		{"a pod without a machine, after one that has ended",
+			[]corev1.Pod{over(scheduled(24*time.Hour, corev1.ConditionFalse)), unscheduled(time.Minute)},
+			[]cold.Node{{Node: "etl", Resource: "nvidia.com/gpu", Since: ago(time.Minute).UTC()}}},
+		{"a pod that has ended", []corev1.Pod{over(scheduled(time.Minute, corev1.ConditionFalse))}, nil},
 		{"a pod that is ready", []corev1.Pod{unscheduled(2 * time.Minute), scheduled(time.Minute, corev1.ConditionTrue)}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,6 +204,9 @@ func TestARevisionThatKnativeHasGivenUp(t *testing.T) {
 	alive, crashed := node, node
 	alive.Pods = []corev1.Pod{unscheduled(time.Minute)}
 	require.False(t, GivenUp(v, "etl", alive))
+	refused := node
+	refused.Pods = []corev1.Pod{over(scheduled(time.Minute, corev1.ConditionFalse))}
+	require.True(t, GivenUp(v, "etl", refused), "its only pod has ended")
 	crashed.Revision = testRevision(func(s *servingv1.RevisionStatus) {
 		s.MarkResourcesAvailableFalse("ProgressDeadlineExceeded", "")
 		s.MarkContainerHealthyFalse("ExitCode1", "bad")

@@ -18,16 +18,17 @@ const sidecar = "queue-proxy"
 
 // podsCause is why none of the pods is ready; nil while they may just be starting. If pods
 // differ, the cause is that of the oldest one that has any, so that the message stays when
-// more of them fail. other is the reason of a failure that has none of its own.
+// more of them fail; of one that has ended only if no other is in its place. other is the
+// reason of a failure that has none of its own.
 func (in Input) podsCause(pods []corev1.Pod, other string) *Cause {
-	pods = slices.Clone(pods)
+	pods = slices.DeleteFunc(slices.Clone(pods), func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
+	if left := slices.DeleteFunc(slices.Clone(pods), func(p corev1.Pod) bool { return HasEnded(&p) }); len(left) > 0 {
+		pods = left
+	}
 	slices.SortStableFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 	})
 	for i := range pods {
-		if pods[i].DeletionTimestamp != nil {
-			continue
-		}
 		if c := in.podCause(&pods[i], other); c != nil {
 			return c
 		}
@@ -59,6 +60,15 @@ func (in Input) podCause(pod *corev1.Pod, other string) *Cause {
 	}
 	return in.eventCause(pod, other)
 }
+
+// HasEnded reports whether the containers of a pod have ended for good, as those of an evicted one: Kubernetes
+// keeps it for its status, and its ReplicaSet has another one in its place.
+func HasEnded(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+}
+
+// isOver reports whether a pod will never be ready again.
+func isOver(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil || HasEnded(pod) }
 
 // conditionIs returns a pod's condition of the type if it has that status.
 func conditionIs(pod *corev1.Pod, t corev1.PodConditionType, status corev1.ConditionStatus) *corev1.PodCondition {

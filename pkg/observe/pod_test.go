@@ -103,6 +103,30 @@ func TestTheCauseIsTheOldestPods(t *testing.T) {
 		testInput().podsCause([]corev1.Pod{younger, older}, "Other"))
 }
 
+func TestAPodThatHasEndedIsACauseIfItIsAlone(t *testing.T) {
+	evicted := testPod(func(p *corev1.Pod) {
+		p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "Evicted", "The node was low on memory."
+	})
+	crashed := testPod(container(corev1.ContainerStatus{State: ended(1, "Error", "no model")}))
+	crashed.Name, crashed.CreationTimestamp = "q", ago(time.Second)
+	starting := testPod(func(p *corev1.Pod) { p.Name = "q" })
+	deleted := crashed
+	deleted.DeletionTimestamp = new(ago(0))
+	const failed = "its pod has failed: Evicted: The node was low on memory."
+	for name, tt := range map[string]struct {
+		pods            []corev1.Pod
+		reason, message string
+	}{
+		"alone":                  {[]corev1.Pod{evicted}, "Other", failed},
+		"another crashes":        {[]corev1.Pod{evicted, crashed}, v1alpha1.ReasonCrashed, "its container ended with exit code 1: no model"},
+		"another starts":         {[]corev1.Pod{evicted, starting}, "", ""},
+		"another is deleted":     {[]corev1.Pod{evicted, deleted}, "Other", failed},
+		"another has ended, too": {[]corev1.Pod{evicted, evicted}, "Other", failed},
+	} {
+		t.Run(name, func(t *testing.T) { requireCause(t, tt.reason, tt.message, testInput().podsCause(tt.pods, "Other")) })
+	}
+}
+
 func TestOccurrences(t *testing.T) {
 	first, last := metav1.NewMicroTime(testNow.Add(-time.Hour)), metav1.NewMicroTime(testNow)
 	for name, tt := range map[string]struct {

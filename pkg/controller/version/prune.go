@@ -98,7 +98,7 @@ func isDeployment(o client.Object) bool {
 func (r *reconciler) left(ctx context.Context, want desired, d *appsv1.Deployment, now time.Time) bool {
 	pods, err := r.pods(ctx, want.version)
 	return err == nil && !slices.ContainsFunc(pods, func(p corev1.Pod) bool {
-		return isEntrypoint(p) && !isLost(p, now) && !ended(p) && (d == nil ||
+		return isEntrypoint(p) && !isLost(p, now) && !observe.HasEnded(&p) && (d == nil ||
 			p.Annotations[render.AnnotationContentHash] != d.Spec.Template.Annotations[render.AnnotationContentHash])
 	})
 }

@@ -79,9 +79,3 @@ func isLost(p corev1.Pod, now time.Time) bool {
 	// The time of deletion is when its grace period ends.
 	return p.DeletionTimestamp != nil && now.Sub(p.DeletionTimestamp.Time) > patience
 }
-
-// ended reports whether the containers of a pod have ended for good, as those of an evicted one: Kubernetes keeps it for its
-// status, and its ReplicaSet has another one in its place.
-func ended(p corev1.Pod) bool {
-	return p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded
-}

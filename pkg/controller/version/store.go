@@ -165,7 +165,7 @@ func (r *reconciler) podSpecs(ctx context.Context, want desired, have current) (
 		return nil, fmt.Errorf("cannot list the pods of the version: %w", err)
 	}
 	for i := range pods.Items {
-		if !ended(pods.Items[i]) {
+		if !observe.HasEnded(&pods.Items[i]) {
 			specs = append(specs, pods.Items[i].Spec)
 		}
 	}
