@@ -218,9 +218,13 @@ func (in Input) givenUp(v *v1alpha1.Version, n Node) *Cause {
 		"new one is made once there is, or now: %s && %s", n.Patience.machine(), n.Patience.StartTimeout, v.Command("stop"), v.Command("start"))}
 }
 
+// offerPeriod is how often a Revision is made again at least if machines offer the same all the time: who else uses their
+// processors, memory and devices is not known here. It is longer for nodes whose start takes longer.
+const offerPeriod = time.Hour
+
 // Offer identifies the machines that could run one more pod of a node, as far as the pods of versions
-// show; empty if there are none.
-func (p *Patience) Offer(machines []corev1.Node, pods []corev1.Pod) string {
+// show, and the period in which they do; empty if there are none.
+func (p *Patience) Offer(machines []corev1.Node, pods []corev1.Pod, now time.Time) string {
 	used := map[string]int64{}
 	for i := range pods {
 		pod := &pods[i]
@@ -246,6 +250,7 @@ func (p *Patience) Offer(machines []corev1.Node, pods []corev1.Pod) string {
 		return ""
 	}
 	slices.Sort(offers)
+	offers = append(offers, now.Truncate(max(p.StartTimeout, offerPeriod)).UTC().Format(time.RFC3339))
 	sum := sha256.Sum256([]byte(strings.Join(offers, "\n")))
 	return hex.EncodeToString(sum[:6])
 }

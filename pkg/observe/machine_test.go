@@ -233,14 +233,17 @@ func TestWhatMachinesOffer(t *testing.T) {
 		return p
 	}
 	p := patient()
-	one := p.Offer([]corev1.Node{machine("a", 1, nil)}, nil)
+	offer := func(machines []corev1.Node, pods []corev1.Pod) string { return p.Offer(machines, pods, testNow) }
+	one := offer([]corev1.Node{machine("a", 1, nil)}, nil)
 	require.Len(t, one, 12)
-	require.Equal(t, one, p.Offer([]corev1.Node{machine("a", 1, nil), machine("b", 0, nil)}, []corev1.Pod{on("a", 1, corev1.PodSucceeded)}))
+	require.Equal(t, one, offer([]corev1.Node{machine("a", 1, nil), machine("b", 0, nil)}, []corev1.Pod{on("a", 1, corev1.PodSucceeded)}))
+	require.Equal(t, one, p.Offer([]corev1.Node{machine("a", 1, nil)}, nil, testNow.Add(time.Minute)))
 	for name, other := range map[string]string{
-		"another machine": p.Offer([]corev1.Node{machine("c", 1, nil)}, nil),
-		"more machines":   p.Offer([]corev1.Node{machine("a", 1, nil), machine("b", 1, nil)}, nil),
-		"more GPUs":       p.Offer([]corev1.Node{machine("a", 2, nil)}, nil),
-		"one that was not ready meanwhile": p.Offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) {
+		"an hour later":   p.Offer([]corev1.Node{machine("a", 1, nil)}, nil, testNow.Add(time.Hour)),
+		"another machine": offer([]corev1.Node{machine("c", 1, nil)}, nil),
+		"more machines":   offer([]corev1.Node{machine("a", 1, nil), machine("b", 1, nil)}, nil),
+		"more GPUs":       offer([]corev1.Node{machine("a", 2, nil)}, nil),
+		"one that was not ready meanwhile": offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) {
 			n.Status.Conditions[0].LastTransitionTime = metav1.NewTime(time.Unix(1, 0))
 		})}, nil),
 	} {
@@ -248,18 +251,22 @@ func TestWhatMachinesOffer(t *testing.T) {
 		require.NotEqual(t, one, other, name)
 	}
 	for name, none := range map[string]string{
-		"in use":        p.Offer([]corev1.Node{machine("a", 1, nil)}, []corev1.Pod{on("a", 1, corev1.PodRunning)}),
-		"of no label":   p.Offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) { n.Labels = nil })}, nil),
-		"unschedulable": p.Offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) { n.Spec.Unschedulable = true })}, nil),
-		"not ready":     p.Offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) { n.Status.Conditions = nil })}, nil),
-		"nothing":       p.Offer(nil, nil),
+		"in use":        offer([]corev1.Node{machine("a", 1, nil)}, []corev1.Pod{on("a", 1, corev1.PodRunning)}),
+		"of no label":   offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) { n.Labels = nil })}, nil),
+		"unschedulable": offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) { n.Spec.Unschedulable = true })}, nil),
+		"not ready":     offer([]corev1.Node{machine("a", 1, func(n *corev1.Node) { n.Status.Conditions = nil })}, nil),
+		"nothing":       offer(nil, nil),
 	} {
 		require.Empty(t, none, name)
 	}
+	p.StartTimeout = 3 * time.Hour
+	slow := offer([]corev1.Node{machine("a", 1, nil)}, nil)
+	require.NotEqual(t, slow, p.Offer([]corev1.Node{machine("a", 1, nil)}, nil, testNow.Add(3*time.Hour)))
+	require.Equal(t, slow, p.Offer([]corev1.Node{machine("a", 1, nil)}, nil, testNow.Add(-time.Hour)), "its start timeout is longer")
 	p.Count = 2
 	require.Equal(t, "a machine with 2 nvidia.com/gpu", p.machine())
-	require.Empty(t, p.Offer([]corev1.Node{machine("a", 1, nil), machine("b", 1, nil)}, nil), "a pod runs on one machine")
+	require.Empty(t, offer([]corev1.Node{machine("a", 1, nil), machine("b", 1, nil)}, nil), "a pod runs on one machine")
 	p.Resource, p.Count = "", 0
 	require.Equal(t, "a machine that can run it", p.machine())
-	require.NotEmpty(t, p.Offer([]corev1.Node{machine("a", 0, nil)}, nil))
+	require.NotEmpty(t, offer([]corev1.Node{machine("a", 0, nil)}, nil))
 }

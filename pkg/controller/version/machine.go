@@ -97,8 +97,8 @@ func (r *reconciler) addMachines(ctx context.Context, in *observe.Input) (unread
 }
 
 // retries are the Revisions that have been made anew because Knative had given up one for which there was no
-// machine, and those for which there is one now: once for each change of what the machines offer. A new Revision is
-// given up no sooner than its start timeout, which bounds how many there are.
+// machine, and those for which there is one now: once for each change of what the machines offer, and now and then if
+// that does not change. A new Revision is given up no sooner than its start timeout, which bounds how many there are.
 func (r *reconciler) retries(ctx context.Context, want desired, have current) (map[string]string, error) {
 	retries := map[string]string{}
 	var pods []corev1.Pod
@@ -124,7 +124,7 @@ func (r *reconciler) retries(ctx context.Context, want desired, have current) (m
 		if podsOf(pods, alone); !observe.GivenUp(want.version, n.Name, alone[n.Name]) {
 			continue
 		}
-		offer, err := r.offer(ctx, node.Patience)
+		offer, err := r.offer(ctx, node.Patience, have.at)
 		if err != nil {
 			return nil, err
 		}
@@ -136,14 +136,14 @@ func (r *reconciler) retries(ctx context.Context, want desired, have current) (m
 }
 
 // offer identifies the machines that could run one more pod.
-func (r *reconciler) offer(ctx context.Context, p *observe.Patience) (string, error) {
+func (r *reconciler) offer(ctx context.Context, p *observe.Patience, now time.Time) (string, error) {
 	var machines corev1.NodeList
 	var pods corev1.PodList
 	err := errors.Join(r.client.List(ctx, &machines, client.UnsafeDisableDeepCopy), r.client.List(ctx, &pods, client.UnsafeDisableDeepCopy))
 	if err != nil {
 		return "", fmt.Errorf("cannot read the machines of the cluster: %w", err)
 	}
-	return p.Offer(machines.Items, pods.Items), nil
+	return p.Offer(machines.Items, pods.Items, now), nil
 }
 
 // tellCold has the entrypoint's pods know which nodes wait for a machine or start, by an annotation that they mount.
