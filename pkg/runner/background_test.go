@@ -15,13 +15,6 @@ import (
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
-// soon is an event whose client waits for a moment only.
-func soon() *event.Event {
-	e := message("hi")
-	e.Deadline = time.Now().Add(time.Second)
-	return e
-}
-
 // past waits until the instant has passed, or ctx is done.
 func past(ctx context.Context, at time.Time) error {
 	select {
@@ -35,50 +28,69 @@ func past(ctx context.Context, at time.Time) error {
 // TestEarlyReplyMovesTheDeadline: the work behind an answer has no caller's
 // deadline, and what the node sends on says so.
 func TestEarlyReplyMovesTheDeadline(t *testing.T) {
-	in := soon()
-	var reached error
-	env := map[string]string{"KRT_BACKGROUND_TIMEOUT": "1m"}
-	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
-		c := ctx.Context() // from before the reply
-		derived, cancel := context.WithCancel(c)
-		defer cancel()
-		if err := ctx.EarlyReply(value("accepted")); err != nil {
-			return nil, err
+	inTime(t, time.Second, func(patience time.Duration) bool {
+		var in *event.Event
+		var early bool // the reply has come before the deadline
+		var reached error
+		env := map[string]string{"KRT_BACKGROUND_TIMEOUT": "10m"}
+		r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+			c := ctx.Context() // from before the reply
+			derived, cancel := context.WithCancel(c)
+			defer cancel()
+			if err := ctx.EarlyReply(value("accepted")); err != nil || time.Now().After(in.Deadline) {
+				return nil, err
+			}
+			early = true
+			if until, _ := c.Deadline(); until.Before(in.Deadline.Add(5 * time.Minute)) {
+				t.Errorf("the context's deadline is %v, the client's was %v", until, in.Deadline)
+			}
+			reached = past(derived, in.Deadline)
+			return value("done"), reached
+		})
+		in = soon(patience)
+		a := r.post(t, in)
+		if !early {
+			return false
 		}
-		if until, _ := c.Deadline(); until.Before(in.Deadline.Add(30 * time.Second)) {
-			t.Errorf("the context's deadline is %v, the client's was %v", until, in.Deadline)
+		equal(t, "context", reached, nil)
+		equal(t, "status", a.status, http.StatusOK)
+		equal(t, "text", stringOf(t, a.event), "done")
+		equal(t, "krtreplied", a.event.Replied, true)
+		if a.event.Deadline.Before(in.Deadline.Add(5*time.Minute)) || a.event.Deadline.After(time.Now().Add(10*time.Minute)) {
+			t.Errorf("the next event's deadline is %v, the client's was %v", a.event.Deadline, in.Deadline)
 		}
-		reached = past(derived, in.Deadline)
-		return value("done"), reached
+		reply := r.reply(t)
+		equal(t, "krtreplied of the reply", reply.Replied, false)
+		equal(t, "deadline of the reply", reply.Deadline.Equal(in.Deadline), true)
+		return true
 	})
-	a := r.post(t, in)
-	equal(t, "context", reached, nil)
-	equal(t, "status", a.status, http.StatusOK)
-	equal(t, "text", stringOf(t, a.event), "done")
-	equal(t, "krtreplied", a.event.Replied, true)
-	if a.event.Deadline.Before(in.Deadline.Add(30*time.Second)) || a.event.Deadline.After(time.Now().Add(time.Minute)) {
-		t.Errorf("the next event's deadline is %v, the client's was %v", a.event.Deadline, in.Deadline)
-	}
-	early := r.reply(t)
-	equal(t, "krtreplied of the reply", early.Replied, false)
-	equal(t, "deadline of the reply", early.Deadline.Equal(in.Deadline), true)
 }
 
 // TestFailureAfterEarlyReply: nobody is told, the log has it.
 func TestFailureAfterEarlyReply(t *testing.T) {
-	in := soon()
-	r := start(t, nil, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
-		if err := ctx.EarlyReply(value("accepted")); err != nil {
-			return nil, err
+	inTime(t, time.Second, func(patience time.Duration) bool {
+		var in *event.Event
+		var early bool // the reply has come before the deadline
+		r := start(t, nil, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+			if err := ctx.EarlyReply(value("accepted")); err != nil || time.Now().After(in.Deadline) {
+				return nil, err
+			}
+			early = true
+			return nil, errors.Join(errors.New("no model"), past(ctx.Context(), in.Deadline))
+		})
+		in = soon(patience)
+		status := r.post(t, in).status
+		if !early {
+			return false
 		}
-		return nil, errors.Join(errors.New("no model"), past(ctx.Context(), in.Deadline))
+		equal(t, "status", status, http.StatusAccepted)
+		r.reply(t)
+		failure := r.reply(t)
+		equal(t, "type", failure.Type, event.TypeError)
+		equal(t, "krtreplied", failure.Replied, true)
+		contains(t, "log", r.log.String(), "handler failed")
+		return true
 	})
-	equal(t, "status", r.post(t, in).status, http.StatusAccepted)
-	r.reply(t)
-	failure := r.reply(t)
-	equal(t, "type", failure.Type, event.TypeError)
-	equal(t, "krtreplied", failure.Replied, true)
-	contains(t, "log", r.log.String(), "handler failed")
 }
 
 func TestBackgroundTimeoutEndsTheCall(t *testing.T) {
@@ -95,14 +107,22 @@ func TestBackgroundTimeoutEndsTheCall(t *testing.T) {
 }
 
 func TestWithoutReplyTheCallersDeadlineHolds(t *testing.T) {
-	var ended error
-	r := start(t, nil, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
-		<-ctx.Context().Done()
-		ended = ctx.Context().Err()
-		return nil, ended
+	inTime(t, time.Second, func(patience time.Duration) bool {
+		var begun bool
+		var ended error
+		r := start(t, nil, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+			begun = true
+			<-ctx.Context().Done()
+			ended = ctx.Context().Err()
+			return nil, ended
+		})
+		equal(t, "status", r.post(t, soon(patience)).status, http.StatusAccepted)
+		if !begun {
+			return false
+		}
+		equal(t, "context", ended, context.DeadlineExceeded)
+		return true
 	})
-	equal(t, "status", r.post(t, soon()).status, http.StatusAccepted)
-	equal(t, "context", ended, context.DeadlineExceeded)
 }
 
 // TestRepliedTravels: a node after the answer keeps to the deadline it was given,
@@ -136,36 +156,39 @@ func TestNodesTimeout(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	for name, c := range map[string]struct {
 		handler runner.Handler
-		replies int
+		replies bool // early
 	}{
 		"deaf": {func(*runner.HandlerContext, *anypb.Any) (proto.Message, error) {
 			<-release
 			return value("late"), nil
-		}, 0},
+		}, false},
 		"polite": {func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
 			<-ctx.Context().Done()
 			return nil, ctx.Context().Err()
-		}, 0},
+		}, false},
 		"replied": {func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
 			if err := ctx.EarlyReply(value("accepted")); err != nil {
 				return nil, err
 			}
 			<-ctx.Context().Done()
 			return nil, ctx.Context().Err()
-		}, 1},
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, map[string]string{"KRT_TIMEOUT": "1s"}, nil, c.handler)
-			equal(t, "status", r.post(t, message("hi")).status, http.StatusAccepted)
-			for range c.replies {
-				equal(t, "early reply", r.reply(t).Type, event.TypeReply)
-			}
-			s, err := r.reply(t).Status()
-			if err != nil {
-				t.Fatal(err)
-			}
-			equal(t, "code", s.GetCode(), int32(code.Code_DEADLINE_EXCEEDED))
-			equal(t, "text", s.GetMessage(), "error in 'model': no response within 1s, the node's timeout")
+			inTime(t, time.Second, func(timeout time.Duration) bool {
+				r := start(t, map[string]string{"KRT_TIMEOUT": timeout.String()}, nil, c.handler)
+				equal(t, "status", r.post(t, message("hi")).status, http.StatusAccepted)
+				if c.replies && r.reply(t).Type != event.TypeReply {
+					return false
+				}
+				s, err := r.reply(t).Status()
+				if err != nil {
+					t.Fatal(err)
+				}
+				equal(t, "code", s.GetCode(), int32(code.Code_DEADLINE_EXCEEDED))
+				equal(t, "text", s.GetMessage(), "error in 'model': no response within "+timeout.String()+", the node's timeout")
+				return true
+			})
 		})
 	}
 	t.Run("in time", func(t *testing.T) {

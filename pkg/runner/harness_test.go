@@ -207,6 +207,24 @@ func (r *running) post(t *testing.T, e *event.Event) answer {
 	return a
 }
 
+// inTime calls do with a time, and with twice the last one until do reports that the time was enough for what
+// must have come before it ends: how much that is depends on the machine.
+func inTime(t *testing.T, first time.Duration, do func(time.Duration) (enough bool)) {
+	t.Helper()
+	for patience := first; !do(patience); patience *= 2 {
+		if patience >= time.Minute {
+			t.Fatalf("%s were not enough", patience)
+		}
+	}
+}
+
+// soon is an event whose client waits for so long only.
+func soon(patience time.Duration) *event.Event {
+	e := message("hi")
+	e.Deadline = time.Now().Add(patience)
+	return e
+}
+
 func (r *running) reply(t *testing.T) *event.Event {
 	t.Helper()
 	select {
