@@ -123,12 +123,20 @@ func TestAnEventPastItsDeadlineIsBuried(t *testing.T) {
 }
 
 func TestWorkThatTakesTooLongIsBuried(t *testing.T) {
-	r := start(t, nil, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
-		<-ctx.Context().Done()
-		return nil, context.Cause(ctx.Context())
+	inTime(t, time.Second, func(patience time.Duration) bool {
+		var begun bool
+		r := start(t, nil, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+			begun = true
+			<-ctx.Context().Done()
+			return nil, context.Cause(ctx.Context())
+		})
+		in := kept()
+		in.Deadline = time.Now().Add(patience)
+		r.post(t, in)
+		if !begun {
+			return false
+		}
+		contains(t, "error", r.buried(t).failure.GetMessage(), "has not ended before the deadline")
+		return true
 	})
-	in := kept()
-	in.Deadline = time.Now().Add(time.Second)
-	r.post(t, in)
-	contains(t, "error", r.buried(t).failure.GetMessage(), "has not ended before the deadline")
 }

@@ -107,6 +107,26 @@ func (r *running) ask(t *testing.T, e *event.Event) (*http.Response, error) {
 	return http.DefaultClient.Do(req)
 }
 
+// begun is direct for an event whose time may pass before the first message, "one", has been sent: then it returns nil.
+func (r *running) begun(t *testing.T, e *event.Event) *frames {
+	t.Helper()
+	res, err := r.ask(t, e)
+	if err != nil {
+		return nil
+	}
+	t.Cleanup(func() { _ = res.Body.Close() })
+	if !event.IsStream(res.Header) {
+		return nil
+	}
+	f := newFrames(t, res.Header, res.Body)
+	_, data, err := f.read()
+	if err != nil {
+		return nil
+	}
+	equal(t, "first", stringOf(t, &event.Event{Message: f.head.Message, Data: data}), "one")
+	return f
+}
+
 // streamPort is a reply port that gives streams to take, and keeps what is posted to /reply.
 func streamPort(t *testing.T, take http.HandlerFunc) (env map[string]string, replies chan *event.Event) {
 	t.Helper()

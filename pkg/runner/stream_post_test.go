@@ -189,19 +189,25 @@ func TestBrokenStreamCancelsTheHandler(t *testing.T) {
 
 // TestDeadlineCutsAPost: a handler that has nothing to send ends, too.
 func TestDeadlineCutsAPost(t *testing.T) {
-	env, _ := streamPort(t, func(_ http.ResponseWriter, req *http.Request) {
-		f := newFrames(t, req.Header, req.Body)
-		f.message()
-		f.cut()
+	inTime(t, time.Second, func(patience time.Duration) bool {
+		var arrived atomic.Bool // the first message
+		env, _ := streamPort(t, func(_ http.ResponseWriter, req *http.Request) {
+			f := newFrames(t, req.Header, req.Body)
+			if _, _, err := f.read(); err == nil {
+				arrived.Store(true)
+				f.cut()
+			}
+		})
+		r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+			err := ctx.Send(value("x"))
+			<-ctx.Context().Done()
+			return nil, errors.Join(err, ctx.Context().Err())
+		})
+		in := streamed("output")
+		in.Deadline = time.Now().Add(patience)
+		equal(t, "status", r.post(t, in).status, http.StatusAccepted)
+		return arrived.Load()
 	})
-	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
-		err := ctx.Send(value("x"))
-		<-ctx.Context().Done()
-		return nil, errors.Join(err, ctx.Context().Err())
-	})
-	in := streamed("output")
-	in.Deadline = time.Now().Add(time.Second)
-	equal(t, "status", r.post(t, in).status, http.StatusAccepted)
 }
 
 func TestErrorAfterMessages(t *testing.T) {
@@ -238,18 +244,22 @@ func TestErrorAfterMessages(t *testing.T) {
 }
 
 func TestNodesTimeoutEndsTheStream(t *testing.T) {
-	env := map[string]string{"KRT_TIMEOUT": "1s"}
-	r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
-		err := ctx.Send(value("one"))
-		<-ctx.Context().Done()
-		return nil, errors.Join(err, ctx.Context().Err())
+	inTime(t, time.Second, func(patience time.Duration) bool {
+		env := map[string]string{"KRT_TIMEOUT": patience.String()}
+		r := start(t, env, nil, func(ctx *runner.HandlerContext, _ *anypb.Any) (proto.Message, error) {
+			err := ctx.Send(value("one"))
+			<-ctx.Context().Done()
+			return nil, errors.Join(err, ctx.Context().Err())
+		})
+		f := r.begun(t, streamed("model"))
+		if f == nil {
+			return false
+		}
+		failure := f.end().Failure
+		equal(t, "code", failure.GetCode(), int32(code.Code_DEADLINE_EXCEEDED))
+		equal(t, "text", failure.GetMessage(), "error in 'model': no response within "+patience.String()+", the node's timeout")
+		return true
 	})
-	res := r.direct(t, streamed("model"))
-	f := newFrames(t, res.Header, res.Body)
-	equal(t, "first", f.message(), "one")
-	failure := f.end().Failure
-	equal(t, "code", failure.GetCode(), int32(code.Code_DEADLINE_EXCEEDED))
-	equal(t, "text", failure.GetMessage(), "error in 'model': no response within 1s, the node's timeout")
 }
 
 // TestDeadlineCutsTheStream: the client has been told by the entrypoint.
@@ -259,12 +269,16 @@ func TestDeadlineCutsTheStream(t *testing.T) {
 		<-ctx.Context().Done()
 		return value("late"), err
 	})
-	in := streamed("model")
-	in.Deadline = time.Now().Add(time.Second)
-	res := r.direct(t, in)
-	f := newFrames(t, res.Header, res.Body)
-	equal(t, "first", f.message(), "one")
-	f.cut()
+	inTime(t, time.Second, func(patience time.Duration) bool {
+		in := streamed("model")
+		in.Deadline = time.Now().Add(patience)
+		f := r.begun(t, in)
+		if f == nil {
+			return false
+		}
+		f.cut()
+		return true
+	})
 }
 
 func TestEarlyReplyAfterSend(t *testing.T) {
