@@ -92,7 +92,7 @@ type Body struct {
 	Data []byte
 	// Sent is called once all of Data has been sent. It may be nil.
 	Sent func()
-	// Peer alone may get it; nil: whoever is at the address. All requests to a host have the same one.
+	// Peer alone may get it; nil: whoever is at the address.
 	Peer *Peer
 	// Known says that it is posted over a connection that has been made before, or not at all.
 	Known bool
@@ -165,7 +165,7 @@ var errNoneKnown = errors.New("no connection is idle, and none is to be made now
 
 // connect returns an idle connection, or a new one, to the peer unless that is nil.
 func (c *Client) connect(ctx context.Context, address *url.URL, out Body) (*connection, error) {
-	if idle := c.idle.get(address.Host); idle != nil {
+	if idle := c.idle.get(address.Host, out.Peer.name()); idle != nil {
 		return idle, nil
 	}
 	if out.Known {
@@ -192,6 +192,7 @@ func (c *Client) connect(ctx context.Context, address *url.URL, out Body) (*conn
 		_ = conn.Close()
 		return nil, err
 	}
+	conn.peer = peer.name()
 	return conn, nil
 }
 

@@ -25,6 +25,7 @@ var errHeaderTooLong = errors.New("the response's header is too long")
 // connection is a connection to a node or a channel.
 type connection struct {
 	net.Conn
+	peer     string          // the name that the other end has given; "": it was not asked
 	raw      syscall.RawConn // nil for a connection within this process
 	probe    func(fd uintptr) bool
 	quiet    bool      // what probe found
@@ -114,12 +115,12 @@ type idleConnections struct {
 	closed bool
 }
 
-// get returns the connection to host that was used last and is alive, nil if
-// there is none.
-func (i *idleConnections) get(host string) *connection {
+// get returns the connection to host and the peer that was used last and is alive, nil if
+// there is none. One to another peer is of no use any more: its address has changed hands.
+func (i *idleConnections) get(host, peer string) *connection {
 	for {
 		c := i.pop(host)
-		if c == nil || c.alive() {
+		if c == nil || c.peer == peer && c.alive() {
 			return c
 		}
 		_ = c.Close()

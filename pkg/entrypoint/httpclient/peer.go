@@ -28,6 +28,14 @@ type Peer struct {
 	Name string
 }
 
+// name is the name that is expected, "" if nobody is.
+func (p *Peer) name() string {
+	if p == nil {
+		return ""
+	}
+	return p.Name
+}
+
 // errBusy is part of the error if a peer could not name itself because it had too much to do.
 var errBusy = errors.New("it is too busy")
 

@@ -71,6 +71,18 @@ func TestAPeerIsAskedOncePerConnection(t *testing.T) {
 	}
 }
 
+func TestAConnectionIsUsedForItsPeerAlone(t *testing.T) {
+	to, questions, posts := peers(t, says("me", http.StatusOK))
+	c := New(0, nil)
+	defer c.Close()
+	require.NoError(t, postTo(t.Context(), t, c, to))
+	_, err := c.Post(t.Context(), to, http.Header{}, Body{Data: []byte("data"), Peer: &Peer{Path: "/who", Header: "I-Am", Name: "you"}})
+	require.True(t, DialFailed(err), err)
+	require.Equal(t, []int32{2, 1}, []int32{questions.Load(), posts.Load()})
+	require.NoError(t, postTo(t.Context(), t, c, to))
+	require.Equal(t, []int32{3, 2}, []int32{questions.Load(), posts.Load()})
+}
+
 func TestNothingIsPostedToWhoIsNotThePeer(t *testing.T) {
 	for name, tt := range map[string]struct {
 		asked http.HandlerFunc
