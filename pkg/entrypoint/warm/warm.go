@@ -23,9 +23,10 @@ const (
 	// upTime is for how long after a response a node is up for certain: Knative's shortest stable-window,
 	// after which it scales to zero, is 6 s.
 	upTime = 5 * time.Second
-	// restraint is for how long a node that was woken, and then got no event, is not woken again. Events that
-	// seldom get as far as a node, because of early exits, would otherwise keep it up forever.
-	restraint = time.Hour
+	// restraint is for how long a node that was woken, and then got no event, is not woken again; each time
+	// twice as long, up to maxRestraint. Events that seldom get as far as a node, because of early exits, would
+	// otherwise keep it up forever: after its last request it may stay for an hour.
+	restraint, maxRestraint = time.Hour, 24 * time.Hour
 	// precision is how exactly it is known when a node responded last: noting each response would be dear.
 	precision = time.Second
 )
@@ -53,6 +54,7 @@ type node struct {
 	name, url string
 	up        atomic.Int64 // when it responded last; 0: never
 	held      atomic.Int64 // until when it is not woken, because it was and has had no event since; 0: it may be
+	restraint atomic.Int64 // for how long it is not woken after that, in ns
 	busy      atomic.Bool  // a request is on its way
 	worked    atomic.Int64 // when an event was known to be there
 }
@@ -138,7 +140,7 @@ func (c *Chain) Begin(now time.Time) {
 		if at-n.up.Load() < int64(upTime) || at < n.held.Load() || c.waker.works(n, at) || !n.busy.CompareAndSwap(false, true) {
 			continue
 		}
-		n.held.Store(at + int64(restraint))
+		n.held.Store(at + max(n.restraint.Load(), int64(restraint)))
 		c.waker.left.Add(1)
 		go c.waker.wake(n)
 	}
@@ -150,8 +152,12 @@ func (w *Waker) wake(n *node) {
 	begin := time.Now()
 	err := w.client.Wake(w.work, n.url)
 	now, ended := time.Now(), w.work.Err() != nil
-	if err != nil && !ended {
+	switch {
+	case ended:
+	case err != nil:
 		n.held.Store(now.Add(upTime).UnixNano())
+	default:
+		n.restraint.Store(min(2*max(n.restraint.Load(), int64(restraint)), int64(maxRestraint)))
 	}
 	n.busy.Store(false) // before it is counted: what is counted has ended
 	if ended {
@@ -182,6 +188,7 @@ func (n *node) responded(at int64) {
 	}
 	if n.held.Load() != 0 {
 		n.held.Store(0)
+		n.restraint.Store(0)
 	}
 }
 

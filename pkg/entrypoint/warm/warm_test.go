@@ -166,6 +166,29 @@ func TestANodeThatGetsNoEventIsLeftAlone(t *testing.T) {
 	require.Len(t, c.asked, 3)
 }
 
+// A node whose last pod stays for an hour would otherwise always be up.
+func TestANodeThatIsWokenInVainIsWokenEverLessOften(t *testing.T) {
+	c := newChain(t, "b")
+	woken := 0
+	wakes := func(after time.Duration, yes bool) {
+		t.Helper()
+		c.begin(after, "a", "b")
+		if yes {
+			woken++
+		}
+		c.counted(woken, "b", "ok")
+		require.Len(t, c.asked, woken)
+	}
+	wakes(0, true)
+	for _, hours := range []time.Duration{1, 2, 4, 8, 16, 24, 24} {
+		wakes(hours*time.Hour-time.Second, false)
+		wakes(time.Second, true)
+	}
+	c.responded("b")
+	wakes(time.Minute, true)
+	wakes(time.Hour, true)
+}
+
 func TestANodeThatCouldNotBeWokenIsTriedAgain(t *testing.T) {
 	c := newChain(t, "b")
 	c.respond = func(_ string, w http.ResponseWriter, _ *http.Request) {
