@@ -11,6 +11,7 @@ import (
 	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
+	"krt.dev/kn-krt/pkg/render/machine"
 )
 
 const (
@@ -75,11 +76,15 @@ func (in Input) node(n v1alpha1.Node) *servingv1.Service {
 }
 
 // nodeTimeout is after how many seconds Knative ends one call of a node. The runner enforces
-// a timeout of the node's own a little earlier, with an error of its own.
+// a timeout of the node's own a little earlier, with an error of its own. Knative's has the start
+// of a pod in it, too, which takes minutes where there must be a machine first.
 func (in Input) nodeTimeout(n v1alpha1.Node) int64 {
 	longest := in.longest()
 	if n.Timeout != nil {
 		longest = n.Timeout.Duration + nesting
+		if in.LeavesStarts() {
+			longest = max(longest, machine.StartTimeout(n)+nesting)
+		}
 	}
 	return seconds(min(longest, in.Settings.RevisionTimeout))
 }

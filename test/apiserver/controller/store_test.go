@@ -109,7 +109,8 @@ func (p *place) versionsWithASharedCredentialKeepIt() {
 	}))
 	p.started("v")
 	p.current("v", v1alpha1.ReasonBehind, "changed since it was started: kn-krt (a restart brings: nodes without the entrypoint's "+
-		"rights on the store, an entrypoint whose pods outlive a failed upgrade, a Sequence whose in-memory channels keep no responses); "+
+		"rights on the store, an entrypoint whose pods outlive a failed upgrade, a Sequence whose in-memory channels keep no responses, "+
+		"nodes whose timeout does not end a wait for a machine); "+
 		"restart it to apply the change: kn krt restart v")
 	p.restart("v", "shared")
 	require.True(p, p.soon(func() bool {

@@ -76,7 +76,7 @@ type Warm struct {
 }
 
 // Level is that of the versions which this kn-krt starts: see [StartedWith].
-const Level int32 = 4
+const Level int32 = 5
 
 // StartedWith is what the objects of a version are made from in addition to its spec: the cluster's
 // settings and images at the start or the last restart, so that neither a changed setting nor an upgrade
@@ -139,7 +139,7 @@ type Abilities struct {
 	// Level is what else the version's objects have, by the kn-krt that has started it; 0 if that is an older one. From 1 on, a
 	// node is asked every second whether it is ready; from 2 on, nodes and entrypoint have credentials of their own for the
 	// store; from 3 on, each configuration of the entrypoint has a ConfigMap of its own; from 4 on, steps behind in-memory
-	// channels have no timeout.
+	// channels have no timeout; from 5 on, the timeout of a node that waits for a machine leaves its start the start timeout.
 	// +optional
 	Level int32 `json:"level,omitempty"`
 }
@@ -161,6 +161,9 @@ func (a Abilities) OwnContent() bool { return a.Level >= 3 } //nolint:mnd // see
 // Untimed reports whether steps have no timeout behind channels that would keep each response until that is over.
 func (a Abilities) Untimed() bool { return a.Level >= 4 } //nolint:mnd // see Level
 
+// LeavesStarts reports whether the timeout of a node that waits for a machine does not end what waits for its start.
+func (a Abilities) LeavesStarts() bool { return a.Level >= 5 } //nolint:mnd // see Level
+
 // Lacks returns what a restart brings that the version does not have because an older kn-krt has started it, for a
 // person; nothing if it has all that this one gives.
 func (a Abilities) Lacks() (lacks []string) {
@@ -177,6 +180,7 @@ func (a Abilities) Lacks() (lacks []string) {
 		{a.Divides(), "nodes without the entrypoint's rights on the store"},
 		{a.OwnContent(), "an entrypoint whose pods outlive a failed upgrade"},
 		{a.Untimed(), "a Sequence whose in-memory channels keep no responses"},
+		{a.LeavesStarts(), "nodes whose timeout does not end a wait for a machine"},
 	} {
 		if !one.has {
 			lacks = append(lacks, one.text)
