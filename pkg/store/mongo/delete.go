@@ -17,7 +17,7 @@ import (
 
 // DeleteDocuments deletes the documents of a collection that meet q.
 func (s *Store) DeleteDocuments(ctx context.Context, in store.Collection, q query.Query, part store.Part) (done store.Deleted, err error) {
-	c, err := s.collection(ctx, in.Runtime, in.Name)
+	c, err := s.readable(ctx, in)
 	if err != nil {
 		return done, err
 	}

@@ -33,6 +33,15 @@ func reserved(coll string) error {
 	return nil
 }
 
+// readable returns a collection of which documents are read and deleted: not that of letters, which
+// are of one version each. Predictions are read as the original's nodes read them.
+func (s *Store) readable(ctx context.Context, in store.Collection) (*mongo.Collection, error) {
+	if in.Name == letters {
+		return nil, reserved(in.Name)
+	}
+	return s.collection(ctx, in.Runtime, in.Name)
+}
+
 // SaveDocument keeps a document. It is tried again when the connection is lost; one that
 // was committed without a response is recognised.
 func (s *Store) SaveDocument(ctx context.Context, from store.Origin, coll string, document store.Document) error {
@@ -107,7 +116,7 @@ func (p place) behind(d decoded) place {
 // FindDocuments returns a page of the documents of a collection that meet q.
 func (s *Store) FindDocuments(ctx context.Context, in store.Collection, q query.Query, page store.Page) (wire.Found, error) {
 	found := wire.Found{Documents: []json.RawMessage{}}
-	c, err := s.collection(ctx, in.Runtime, in.Name)
+	c, err := s.readable(ctx, in)
 	if err != nil {
 		return found, err
 	}

@@ -13,6 +13,7 @@ import (
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"krt.dev/kn-krt/pkg/letter"
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/runner/store/query"
 	"krt.dev/kn-krt/pkg/store"
@@ -112,6 +113,30 @@ func TestSavedAsTheOriginal(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, indexes, 2)
 	require.Equal(t, "date_1_versionName_1", indexes[1].Name)
+}
+
+// Nodes read and delete documents, and reach no letters of any version; predictions are read as by the original's nodes.
+func TestLettersAreNotDocuments(t *testing.T) {
+	b := open(t, server.Mongo(t))
+	kept := letter.Letter{
+		Kind: letter.Result, ID: "id", Version: "v1", Workflow: "flow", Data: []byte("secret"),
+		Time: time.Now(), Expires: time.Now().Add(time.Hour),
+	}
+	require.NoError(t, b.SaveLetter(t.Context(), "kre", kept))
+	require.NoError(t, b.SavePredictions(t.Context(), []store.Prediction{{
+		Prediction: wire.Prediction{PredictedValue: "cat", Date: time.Now()}, Runtime: "kre", Version: "v1",
+	}}))
+	in, refused := store.Collection{Runtime: "kre", Name: "krtLetters"}, "in MongoDB it has the results and dead letters"
+	found, err := b.FindDocuments(t.Context(), in, nil, store.Page{Limit: 10, Bytes: 1 << 20})
+	require.ErrorContains(t, err, refused)
+	require.Empty(t, found.Documents)
+	_, err = b.DeleteDocuments(t.Context(), in, nil, store.Part{})
+	require.ErrorContains(t, err, refused)
+	require.ErrorContains(t, b.SaveDocument(t.Context(), from("kre"), in.Name, store.Document{"_id": "x"}), refused)
+	of := store.LetterSelection{Runtime: "kre", Kind: letter.Result, Version: "v1", ID: "id"}
+	_, err = b.ReadLetter(t.Context(), of, func(int64) error { return nil })
+	require.NoError(t, err, "it is there")
+	require.Len(t, find(t, b, "classificationMetrics", `{}`, 10), 1)
 }
 
 // Predictions of the original are summarised without a migration.
