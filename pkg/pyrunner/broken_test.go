@@ -25,9 +25,12 @@ def handler(ctx, data):
 `, with(env, "KRT_REPLY_URL", "http://127.0.0.1:1/boom"), pyrunner.Options{})
 			first := n.text("x")
 			n.log.panics.Store(true) // at the line that says that the reply is lost
-			in := request("reply")
-			in.Deadline = time.Now().Add(2 * time.Second)
-			_ = n.post(in)
+			inTime(t, func(patience time.Duration) bool {
+				in := request("reply")
+				in.Deadline = time.Now().Add(patience)
+				_ = n.post(in)
+				return !n.log.panics.Load() // else the handler had not replied before the deadline
+			})
 			n.log.await(t, "handler panicked")
 			n.log.await(t, "worker exited, starting another")
 			require.NotEqual(t, first, n.text("x"))
@@ -91,9 +94,13 @@ def handler(ctx, data):
 `, nil)
 	require.Equal(t, http.StatusServiceUnavailable, n.post(request("die")).status)
 	<-n.told
-	late := request("x")
-	late.Deadline = time.Now().Add(3 * time.Second)
-	a := n.post(late)
+	var a answer
+	inTime(t, func(patience time.Duration) bool {
+		late := request("x")
+		late.Deadline = time.Now().Add(patience)
+		a = n.post(late)
+		return a.status != http.StatusAccepted // which is the answer after the deadline
+	})
 	require.Equal(t, http.StatusServiceUnavailable, a.status)
 	require.Equal(t, "busy: no worker has become ready until shortly before its deadline: one is starting", a.body)
 	n.write("src/model/mark2")

@@ -52,6 +52,7 @@ type node struct {
 	replies chan *event.Event // posted to the reply port
 	copies  chan *event.Event // posted to its path /inspect
 	streams chan posted       // posted to its path /stream
+	socket  string            // that tell connects to
 	told    chan call
 	ready   chan struct{}
 	result  chan error
@@ -110,6 +111,7 @@ func begin(t testing.TB, files map[string]string, env map[string]string, o pyrun
 		replies: make(chan *event.Event, 64), copies: make(chan *event.Event, 64), streams: make(chan posted, 64),
 		told: make(chan call, 64), ready: make(chan struct{}), result: make(chan error, 1),
 	}
+	n.socket = listenForCalls(t, n.told)
 	for name, text := range files {
 		path := filepath.Join(n.dir, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -133,7 +135,7 @@ func begin(t testing.TB, files map[string]string, env map[string]string, o pyrun
 	require.NoError(t, err)
 	n.url = "http://" + listener.Addr().String()
 	o.Getenv = func(name string) string { return settings[name] }
-	o.Environ = append(os.Environ(), "TEST_SOCKET="+listenForCalls(t, n.told))
+	o.Environ = append(os.Environ(), "TEST_SOCKET="+n.socket)
 	o.Output, o.Listener = n.log, listener
 	o.Ready = func() { close(n.ready) }
 	ctx, cancel := context.WithCancel(context.Background())
@@ -174,6 +176,15 @@ func (n *node) awaitReady() {
 	case err := <-n.result:
 		n.result <- err
 		require.FailNow(n.t, "the node did not start", "%v\n%s", err, n.log)
+	}
+}
+
+// inTime calls do with 2 s, and with twice the last time until do reports that it was enough for what must have come
+// before it ends: how much that is depends on the machine.
+func inTime(t testing.TB, do func(time.Duration) (enough bool)) {
+	t.Helper()
+	for patience := 2 * time.Second; !do(patience); patience *= 2 {
+		require.Less(t, patience, time.Minute)
 	}
 }
 

@@ -45,15 +45,28 @@ func listenForCalls(t testing.TB, calls chan<- call) string {
 				return
 			}
 			conns = append(conns, conn)
-			go func() {
-				r := bufio.NewReader(conn)
-				if line, err := r.ReadString('\n'); err == nil {
-					calls <- call{strings.TrimSpace(line), r}
-				}
-			}()
+			r := bufio.NewReader(conn)
+			if line, err := r.ReadString('\n'); err == nil { // one after the other: the order is that in which they were told
+				calls <- call{strings.TrimSpace(line), r}
+			}
 		}
 	}()
 	return path
+}
+
+// heard returns what processes have told the test until now.
+func (n *node) heard() (calls []call) {
+	n.t.Helper()
+	conn, err := net.Dial("unix", n.socket)
+	require.NoError(n.t, err)
+	defer func() { _ = conn.Close() }()
+	const now = "now"
+	_, err = io.WriteString(conn, now+"\n")
+	require.NoError(n.t, err)
+	for c := <-n.told; c.text != now; c = <-n.told {
+		calls = append(calls, c)
+	}
+	return calls
 }
 
 // listenForGate is listenForCalls for a process that waits for an answer, which

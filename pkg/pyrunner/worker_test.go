@@ -116,6 +116,18 @@ def handler(ctx, data):
 `,
 }
 
+// cleanedUp requires that an endless handler that has ended was cleaned up; false if it had not begun.
+func (n *node) cleanedUp() (begun bool) {
+	n.t.Helper()
+	heard := n.heard()
+	if len(heard) == 0 || heard[0].text != "runs" {
+		return false
+	}
+	require.Len(n.t, heard, 2)
+	require.Equal(n.t, "cleaned", heard[1].text)
+	return true
+}
+
 func TestCallerThatLeavesCancelsTheHandler(t *testing.T) {
 	for kind, code := range endless {
 		for form, env := range forms {
@@ -167,12 +179,13 @@ func TestDeadlineCancelsTheHandler(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			n := start(t, code, nil)
 			pid := n.text("quick")
-			in := request("x")
-			in.Deadline = time.Now().Add(2 * time.Second)
-			require.Equal(t, http.StatusAccepted, n.post(in).status)
-			require.Equal(t, "runs", (<-n.told).text)
-			require.Equal(t, "cleaned", (<-n.told).text)
-			require.Equal(t, pid, n.text("quick"), "the worker lives on")
+			inTime(t, func(patience time.Duration) bool {
+				in := request("x")
+				in.Deadline = time.Now().Add(patience)
+				require.Equal(t, http.StatusAccepted, n.post(in).status)
+				require.Equal(t, pid, n.text("quick"), "the worker lives on")
+				return n.cleanedUp()
+			})
 			require.Empty(t, n.replies)
 		})
 	}
@@ -207,11 +220,18 @@ def handler(ctx, data):
 		for form, env := range forms {
 			t.Run(kind+" "+form, func(t *testing.T) {
 				n := startWith(t, code, env, pyrunner.Options{CancelGrace: 50 * time.Millisecond})
-				in := request("x")
-				in.Deadline = time.Now().Add(2 * time.Second)
-				require.Equal(t, http.StatusAccepted, n.post(in).status)
-				(<-n.told).gone(t)
-				require.Equal(t, "alive", n.text("quick"))
+				inTime(t, func(patience time.Duration) bool {
+					in := request("x")
+					in.Deadline = time.Now().Add(patience)
+					require.Equal(t, http.StatusAccepted, n.post(in).status)
+					require.Equal(t, "alive", n.text("quick"))
+					heard := n.heard()
+					if len(heard) == 0 {
+						return false
+					}
+					heard[0].gone(t)
+					return true
+				})
 			})
 		}
 	}
@@ -234,9 +254,13 @@ func TestRequestThatFindsNoWorkerInTime(t *testing.T) {
 		close(done)
 	}()
 	<-n.told
-	in := request("quick")
-	in.Deadline = time.Now().Add(3 * time.Second)
-	a := n.post(in)
+	var a answer
+	inTime(t, func(patience time.Duration) bool {
+		in := request("quick")
+		in.Deadline = time.Now().Add(patience)
+		a = n.post(in)
+		return a.status != http.StatusAccepted // which is the answer after the deadline
+	})
 	require.Equal(t, http.StatusServiceUnavailable, a.status)
 	require.Equal(t, "busy: no worker was free until shortly before its deadline (workers: 1)", a.body)
 	require.Equal(t, "1", a.header.Get("Retry-After"))
