@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -69,7 +70,10 @@ func (f *fixture) postStream(in *event.Event, name string, h func(out *frames) e
 	for i := 0; i < len(extra); i += 2 {
 		req.Header.Set(extra[i], extra[i+1])
 	}
-	res, err := http.DefaultTransport.RoundTrip(req)
+	// By default, what the body of a request has is sent a second later without having been asked for.
+	transport := &http.Transport{ExpectContinueTimeout: time.Minute}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(req)
 	_ = reader.CloseWithError(http.ErrBodyReadAfterClose)
 	if err != nil {
 		return 0
