@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -171,18 +172,21 @@ func TestAnInspectedStreamIsNotServedTwice(t *testing.T) {
 	to.awaitNothing(t)
 }
 
-// TestAClientThatLeavesEndsTheCanarysStream, and one that does not read, when its time is over.
-func TestAClientThatLeavesEndsTheCanarysStream(t *testing.T) {
-	ended := make(chan struct{}, 2)
-	to := streamingCanary(t, func(_ context.Context, _ *event.Event, send func(string) bool) event.End {
+// endless is a canary whose stream goes on until it is ended. Reached says that one has begun.
+func endless(t *testing.T) (to *fixture, reached *atomic.Bool, ended chan struct{}) {
+	reached, ended = &atomic.Bool{}, make(chan struct{}, 1)
+	return streamingCanary(t, func(_ context.Context, _ *event.Event, send func(string) bool) event.End {
+		reached.Store(true)
 		for send(strings.Repeat("x", 100<<10)) {
 		}
 		ended <- struct{}{}
 		return event.End{}
-	})
-	o := quick()
-	o.Timeout, o.StreamTimeout = time.Second, 2*time.Second
-	f := streamingPublished(t, to.gives(100), o)
+	}), reached, ended
+}
+
+func TestAClientThatLeavesEndsTheCanarysStream(t *testing.T) {
+	to, _, ended := endless(t)
+	f := streamingPublished(t, to.gives(100), quick())
 	ctx, leave := context.WithCancel(t.Context())
 	s := f.open(ctx, "hi")
 	_, err := s.next()
@@ -190,12 +194,30 @@ func TestAClientThatLeavesEndsTheCanarysStream(t *testing.T) {
 	leave()
 	<-ended
 	f.awaits(`krt_traffic_requests_total{canary="v2",code="CANCELLED",side="canary"} 1`)
-	ctx, leave = context.WithCancel(t.Context())
-	f.open(ctx, "hi") // nobody reads
-	<-ended
-	f.awaits(`krt_traffic_requests_total{canary="v2",code="DEADLINE_EXCEEDED",side="canary"} 1`)
-	leave() // what its connection has
 	f.awaitNothing(t)
+}
+
+// TestAClientThatDoesNotReadEndsTheCanarysStream when its time is over.
+func TestAClientThatDoesNotReadEndsTheCanarysStream(t *testing.T) {
+	inTime(t, 2*time.Second, func(patience time.Duration) bool {
+		to, reached, ended := endless(t)
+		o := quick()
+		o.Timeout, o.StreamTimeout = time.Second, patience
+		f := streamingPublished(t, to.gives(100), o)
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		f.open(ctx, "hi")                                                    // nobody reads
+		over := regexp.MustCompile(`(?m)^krt_traffic_requests_total{.*} 1$`) // whoever has served it
+		require.Eventually(t, func() bool { return over.MatchString(f.metrics()) }, time.Minute, time.Millisecond)
+		if !reached.Load() {
+			return false
+		}
+		<-ended
+		f.counts(`krt_traffic_requests_total{canary="v2",code="DEADLINE_EXCEEDED",side="canary"} 1`)
+		leave() // what its connection has
+		f.awaitNothing(t)
+		return true
+	})
 }
 
 // streamClients are requests for the stream in all protocols of the web port.
