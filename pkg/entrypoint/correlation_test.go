@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,17 +59,29 @@ func TestEachResponseHasTheIDOfItsRequest(t *testing.T) {
 
 // TestWhoAsksForInspectionHasTheIDAtOnce: also a client that does not wait until the end.
 func TestWhoAsksForInspectionHasTheIDAtOnce(t *testing.T) {
-	f := newFixture(t)
-	c := f.inspecting(f.version(node(t, "slow", func(ctx context.Context, _ *event.Event) (int, *event.Event) {
-		<-ctx.Done()
-		return http.StatusAccepted, nil
-	})), nil, quick())
-	ctx, cancel := context.WithTimeout(asking(t.Context()), 3*time.Second)
-	defer cancel()
-	var header metadata.MD
-	err := f.conn.Invoke(ctx, "/test.Entrypoint/Call", f.message("test.Request"), f.message("test.Reply"), grpc.Header(&header))
-	failed(t, err, codes.DeadlineExceeded)
-	r := f.kept(c)
-	require.Equal(t, []string{r.ID}, header.Get("krt-correlation-id"))
-	require.Equal(t, []string{"DEADLINE_EXCEEDED", "slow"}, []string{r.Code, r.Node})
+	inTime(t, 3*time.Second, func(patience time.Duration) bool {
+		f, o := newFixture(t), quick()
+		o.Timeout = 2 * time.Minute
+		var reached atomic.Bool
+		c := f.inspecting(f.version(node(t, "slow", func(ctx context.Context, _ *event.Event) (int, *event.Event) {
+			reached.Store(true)
+			<-ctx.Done()
+			return http.StatusAccepted, nil
+		})), nil, o)
+		ctx, cancel := context.WithTimeout(asking(t.Context()), patience)
+		defer cancel()
+		var header metadata.MD
+		err := f.conn.Invoke(ctx, "/test.Entrypoint/Call", f.message("test.Request"), f.message("test.Reply"), grpc.Header(&header))
+		failed(t, err, codes.DeadlineExceeded)
+		if !reached.Load() || len(header) == 0 {
+			return false
+		}
+		r := f.kept(c)
+		if r.Code == "CANCELLED" { // the entrypoint began so late that the client's end is not its deadline there
+			return false
+		}
+		require.Equal(t, []string{r.ID}, header.Get("krt-correlation-id"))
+		require.Equal(t, []string{"DEADLINE_EXCEEDED", "slow"}, []string{r.Code, r.Node})
+		return true
+	})
 }

@@ -323,9 +323,7 @@ func TestADeadlineInventsNoSteps(t *testing.T) {
 	calls := 0
 	inTime(t, 2*time.Second, func(patience time.Duration) bool {
 		calls++
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		_, err := f.call(ctx, "x")
+		_, err := f.call(promised{t.Context(), time.Now().Add(patience)}, "x")
 		require.Error(t, err)
 		return reached.Load()
 	})
