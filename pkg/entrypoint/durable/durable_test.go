@@ -57,7 +57,9 @@ func TestOtherReplicasCarry(t *testing.T) {
 		}
 	}
 	first.empty()
-	require.NotContains(t, first.metrics()+second.metrics(), `result="retried",workflow="flow"} 1`)
+	for _, r := range []*replica{first, second} { // nodes: the queue may be tried again, on a busy machine
+		require.NotRegexp(t, `node="[abc]",result="retried",workflow="flow"} [1-9]`, r.metrics())
+	}
 }
 
 func TestResultIsKept(t *testing.T) {
