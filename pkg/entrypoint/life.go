@@ -138,8 +138,8 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 }
 
 // forcedTime is how long it may take to send the failures of a forced stop, and the ends of responses
-// on the inspection port.
-const forcedTime = 2 * time.Second
+// on the inspection port. Tests raise it.
+var forcedTime = 2 * time.Second
 
 // stop ends the servers in the order that loses nothing: those of clients first, the reply port last, because
 // what is in flight still needs it.

@@ -1,0 +1,6 @@
+package entrypoint
+
+import "time"
+
+// On a busy machine what is quick elsewhere takes longer.
+func init() { forcedTime = 20 * time.Second }
