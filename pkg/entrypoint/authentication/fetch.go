@@ -15,9 +15,10 @@ import (
 	"time"
 )
 
+// fetchTime bounds a fetch of an issuer's keys, discovery included. Tests raise it.
+var fetchTime = 5 * time.Second
+
 const (
-	// fetchTime bounds a fetch of an issuer's keys, discovery included.
-	fetchTime = 5 * time.Second
 	// discoveryPath is where an issuer describes itself (OpenID Connect Discovery 1.0, section 4).
 	discoveryPath = "/.well-known/openid-configuration"
 	// maxRedirects bounds the redirects that are followed.

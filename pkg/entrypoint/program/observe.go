@@ -13,8 +13,8 @@ import (
 	"krt.dev/kn-krt/pkg/runner/store"
 )
 
-// saveLimit is how long what is measured may take to be saved at the end.
-const saveLimit = 2 * time.Second
+// saveLimit is how long what is measured may take to be saved at the end. Tests raise it.
+var saveLimit = 2 * time.Second
 
 // observe adds to o what saves automatic measurements and letters. The function it returns ends that,
 // when there are no more requests.
