@@ -23,7 +23,7 @@ func (e *Entrypoint) newDivider() *traffic.Divider {
 	return traffic.New(traffic.Options{
 		Folder: e.options.Traffic, MaxMessageBytes: e.options.MaxMessageBytes, Budget: e.budget, Buffers: e.buffers,
 		Timeout: e.options.Timeout, StreamTimeout: e.options.StreamTimeout, Stopped: e.base,
-		OutOfTime: failure.OutOfTime, Differ: e.capture.Differ, Logger: e.log,
+		ConnectTime: connectTime, OutOfTime: failure.OutOfTime, Differ: e.capture.Differ, Logger: e.log,
 	})
 }
 

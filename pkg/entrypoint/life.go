@@ -137,9 +137,9 @@ func (e *Entrypoint) Serve(ctx context.Context, l Listeners) (err error) {
 	return err
 }
 
-// forcedTime is how long it may take to send the failures of a forced stop, and the ends of responses
-// on the inspection port. Tests raise it.
-var forcedTime = 2 * time.Second
+// forcedTime is how long it may take to send the failures of a forced stop, and the ends of responses on the inspection
+// port, and connectTime how long to connect to a canary or a node; 0 is the default there. Tests raise both.
+var forcedTime, connectTime = 2 * time.Second, time.Duration(0)
 
 // stop ends the servers in the order that loses nothing: those of clients first, the reply port last, because
 // what is in flight still needs it.

@@ -139,7 +139,7 @@ func call(ctx context.Context, f *fleet, i *instance) (status int, text string, 
 	}
 	header := http.Header{}
 	in.WriteHeader(header)
-	client := httpclient.New(0, &f.links)
+	client := httpclient.New(httpclient.Options{Near: &f.links})
 	defer client.Close()
 	res, err := client.Post(ctx, to, header, httpclient.Body{Whole: true})
 	if err != nil {

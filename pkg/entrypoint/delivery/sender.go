@@ -49,6 +49,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Near reaches nodes in this process. Nil: there are none.
 	Near Near
+	// ConnectTime bounds a try to connect to a node, and how long a pod may take to name itself. Default: 1 s.
+	ConnectTime time.Duration
 	// Source returns the source of the events of a node: who must respond at the address of a pod.
 	Source func(node string) string
 }
@@ -72,7 +74,8 @@ type Sender struct {
 func NewSender(pool *memory.Pool, o Options) *Sender {
 	x := exchange{pool: pool, limit: int64(o.MaxMessageBytes), retry: o.Retry, retried: o.Retried}
 	nodes, pods := x, x
-	nodes.client, pods.client = httpclient.New(0, o.Near), httpclient.New(shortcutAge, nil)
+	nodes.client = httpclient.New(httpclient.Options{Near: o.Near, ConnectTime: o.ConnectTime})
+	pods.client = httpclient.New(httpclient.Options{MaxAge: shortcutAge, ConnectTime: o.ConnectTime})
 	return &Sender{exchange: &nodes, pods: &pods,
 		replicas: newReplicas(), source: o.Source, log: o.Logger, ways: map[string]*balanced{}}
 }

@@ -32,7 +32,7 @@ func podAt(t *testing.T, serve http.HandlerFunc) (*url.URL, *exchange) {
 	t.Cleanup(s.Close)
 	address, err := url.Parse(s.URL)
 	require.NoError(t, err)
-	x := &exchange{client: httpclient.New(0, nil), pool: memory.NewUncountedPool(), limit: 1 << 20, retried: func() {}}
+	x := &exchange{client: httpclient.New(httpclient.Options{}), pool: memory.NewUncountedPool(), limit: 1 << 20, retried: func() {}}
 	t.Cleanup(x.client.Close)
 	return address, x
 }

@@ -8,6 +8,7 @@ package httpclient
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -23,9 +24,8 @@ import (
 // Client posts to nodes and channels. Its methods may be called from several
 // goroutines.
 type Client struct {
+	options Options
 	dialer  net.Dialer
-	near    Near
-	maxAge  time.Duration // of a connection that is used again; 0: any
 	idle    idleConnections
 	readers sync.Pool // of *bufio.Reader, for connections in use
 	writers sync.Pool // of *[]byte
@@ -40,9 +40,9 @@ const (
 	// maxRefusalWait bounds the wait for the response to a request that could not
 	// be sent whole: a node may refuse a body without reading it.
 	maxRefusalWait = time.Second
-	// dialTimeout bounds a try to connect. Where a pod is gone and its Service does
+	// connectTime is the default of Options.ConnectTime. Where a pod is gone and its Service does
 	// not know yet, nothing responds; the next try is sent elsewhere.
-	dialTimeout = time.Second
+	connectTime = time.Second
 	// lossTime is how long what was sent may remain unacknowledged, and how long a connection on which a response is
 	// awaited may be silent although the other end is asked: a machine or a pod that is lost closes none.
 	lossTime = 5 * time.Second
@@ -54,10 +54,20 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// New returns a client that uses a connection again for at most maxAge; 0 means
-// for as long as it is open. Near may be nil.
-func New(maxAge time.Duration, near Near) *Client {
-	c := &Client{near: near, maxAge: maxAge, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{
+// Options tune a client. The zero value of each field means its default.
+type Options struct {
+	// MaxAge bounds the age of a connection that is used again. Default: it may have any.
+	MaxAge time.Duration
+	// ConnectTime bounds a try to connect, and how long a [Peer] may take to name itself. Default: 1 s.
+	ConnectTime time.Duration
+	// Near reaches nodes in this process. Default: there are none.
+	Near Near
+}
+
+// New returns a client.
+func New(o Options) *Client {
+	o.ConnectTime = cmp.Or(o.ConnectTime, connectTime)
+	c := &Client{options: o, dialer: net.Dialer{Timeout: o.ConnectTime, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: lossTime - askTimes*askPause, Interval: askPause, Count: askTimes,
 	}}}
 	c.readers.New = func() any { return bufio.NewReaderSize(nil, 4<<10) }
@@ -107,8 +117,8 @@ func (c *Client) Post(ctx context.Context, address *url.URL, header http.Header,
 	if address.Scheme != "http" {
 		return c.postSecure(ctx, address, header, out)
 	}
-	if c.near != nil && out.Whole {
-		if h, base, done := c.near.Handler(address.Host); h != nil {
+	if c.options.Near != nil && out.Whole {
+		if h, base, done := c.options.Near.Handler(address.Host); h != nil {
 			return postWithin(ctx, within{h, base, done}, address, header, out)
 		}
 	}
@@ -172,8 +182,8 @@ func (c *Client) connect(ctx context.Context, address *url.URL, out Body) (*conn
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errNoneKnown}
 	}
 	peer, host := out.Peer, address.Host
-	if c.near != nil {
-		if conn, err := c.near.Dial(host); conn != nil || err != nil {
+	if c.options.Near != nil {
+		if conn, err := c.options.Near.Dial(host); conn != nil || err != nil {
 			return near(conn, err)
 		}
 	}
@@ -184,7 +194,7 @@ func (c *Client) connect(ctx context.Context, address *url.URL, out Body) (*conn
 	if err != nil {
 		return nil, err
 	}
-	conn, err := newConnection(dialled, c.maxAge)
+	conn, err := newConnection(dialled, c.options.MaxAge)
 	if err != nil || peer == nil {
 		return conn, err
 	}

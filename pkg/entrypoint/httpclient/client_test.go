@@ -76,7 +76,7 @@ func TestClientReadsEveryFormOfResponse(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			to, count := rawNode(t, c.answer)
-			client := New(0, nil)
+			client := New(Options{})
 			defer client.Close()
 			for range 3 {
 				status, body, err := exchangeOnce(t, client, to, "data")
@@ -98,7 +98,7 @@ func TestClientRefusesBadResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			to, _ := rawNode(t, answer)
-			client := New(0, nil)
+			client := New(Options{})
 			defer client.Close()
 			_, _, err := exchangeOnce(t, client, to, "data")
 			require.Error(t, err)
@@ -115,7 +115,7 @@ func TestClientSendsBodiesOfEverySize(t *testing.T) {
 	defer server.Close()
 	to, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	client := New(0, nil)
+	client := New(Options{})
 	defer client.Close()
 	for _, size := range []int{0, 1, joinBytes, joinBytes + 1, 1 << 20} {
 		data := strings.Repeat("x", size)
@@ -141,7 +141,7 @@ func TestClientEndsWithItsContext(t *testing.T) {
 	defer server.Close()
 	to, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	client := New(0, nil)
+	client := New(Options{})
 	defer client.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -154,7 +154,7 @@ func TestClientEndsWithItsContext(t *testing.T) {
 
 func TestAClosedConnectionIsNotUsedAgain(t *testing.T) {
 	to, count := rawNode(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-	client := New(0, nil)
+	client := New(Options{})
 	defer client.Close()
 	_, _, err := exchangeOnce(t, client, to, "data")
 	require.NoError(t, err)
@@ -186,7 +186,7 @@ func TestRestingConnectionsAreFewAndEnd(t *testing.T) {
 
 func TestAnAgedConnectionIsNotUsedAgain(t *testing.T) {
 	to, count := rawNode(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-	client := New(time.Minute, nil)
+	client := New(Options{MaxAge: time.Minute})
 	defer client.Close()
 	for range 2 {
 		_, _, err := exchangeOnce(t, client, to, "data")

@@ -12,7 +12,7 @@ import (
 // requests are queued, which is no loss.
 func TestASmallRequestToALostMachineEnds(t *testing.T) {
 	to, connections := rawNode(t, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
-	c := New(0, nil)
+	c := New(Options{})
 	defer c.Close()
 	for _, want := range []struct {
 		bytes int

@@ -11,12 +11,8 @@ import (
 	"time"
 )
 
-const (
-	// peerTime bounds how long a peer may take to name itself.
-	peerTime = time.Second
-	// maxPeerBytes bounds the body of the response in which it does.
-	maxPeerBytes = 4 << 10
-)
+// maxPeerBytes bounds the body of the response in which a peer names itself.
+const maxPeerBytes = 4 << 10
 
 // Peer is who alone may get what is posted to an address. The address of a pod that has ended may be another's a
 // moment later, but a connection ends with the pod that has accepted it. So each new connection is asked once, before
@@ -45,7 +41,7 @@ func Busy(err error) bool { return errors.Is(err, errBusy) }
 // ask returns an error for which [DialFailed] holds unless the peer is at the other end of conn, which is then ready
 // for the next request.
 func (c *Client) ask(ctx context.Context, conn *connection, address *url.URL, p *Peer) error {
-	within, cancel := context.WithTimeout(ctx, peerTime)
+	within, cancel := context.WithTimeout(ctx, c.options.ConnectTime)
 	defer cancel()
 	body := &responseBody{client: c, conn: conn}
 	body.stop = context.AfterFunc(within, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -62,7 +58,7 @@ func (c *Client) ask(ctx context.Context, conn *connection, address *url.URL, p 
 	case ctx.Err() != nil: // nobody waits any more, which says nothing about the peer
 		err = context.Cause(ctx)
 	case within.Err() != nil:
-		err = fmt.Errorf("%w: it has not named itself within %s", errBusy, peerTime)
+		err = fmt.Errorf("%w: it has not named itself within %s", errBusy, c.options.ConnectTime)
 	}
 	return &net.OpError{Op: "dial", Net: "tcp", Addr: conn.RemoteAddr(), Err: err}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -29,6 +30,9 @@ func peers(t *testing.T, asked http.HandlerFunc) (to *url.URL, questions, posts 
 	require.NoError(t, err)
 	return to, questions, posts
 }
+
+// patient are options with which a peer may take as long to name itself as a busy machine does.
+var patient = Options{ConnectTime: 20 * time.Second}
 
 func postTo(ctx context.Context, t *testing.T, c *Client, to *url.URL) error {
 	t.Helper()
@@ -62,7 +66,7 @@ func more(next http.HandlerFunc, header, value string) http.HandlerFunc {
 func TestAPeerIsAskedOncePerConnection(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusServiceUnavailable} {
 		to, questions, posts := peers(t, says("me", status))
-		c := New(0, nil)
+		c := New(patient)
 		for range 3 {
 			require.NoError(t, postTo(t.Context(), t, c, to))
 		}
@@ -100,7 +104,11 @@ func TestNothingIsPostedToWhoIsNotThePeer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			to, _, posts := peers(t, tt.asked)
-			c := New(0, nil)
+			o := patient
+			if name == "slow" {
+				o = Options{}
+			}
+			c := New(o)
 			defer c.Close()
 			err := postTo(t.Context(), t, c, to)
 			require.ErrorContains(t, err, tt.text)
@@ -119,7 +127,7 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 		cancel(cause)
 		<-r.Context().Done()
 	})
-	c := New(0, nil)
+	c := New(patient)
 	defer c.Close()
 	err := postTo(ctx, t, c, to)
 	require.ErrorIs(t, err, cause)

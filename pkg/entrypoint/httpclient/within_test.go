@@ -40,7 +40,7 @@ func (w *within) Handler(host string) (http.Handler, context.Context, func()) {
 
 func serveWithin(t *testing.T, h http.HandlerFunc) (*within, func(context.Context, httpclient.Body) (*http.Response, error)) {
 	w := &within{serve: h, base: t.Context(), done: make(chan struct{}, 1)}
-	c := httpclient.New(0, w)
+	c := httpclient.New(httpclient.Options{Near: w})
 	t.Cleanup(c.Close)
 	return w, func(ctx context.Context, body httpclient.Body) (*http.Response, error) {
 		body.Whole = true

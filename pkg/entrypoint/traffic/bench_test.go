@@ -43,7 +43,7 @@ func BenchmarkForwarded(b *testing.B) {
 	})
 	d.set(&Canary{Version: "v2", GRPC: address, Web: address, Weight: 100})
 	defer d.Close()
-	bare := newPeer(address, address, 4<<20)
+	bare := newPeer(address, address, 4<<20, connectTime)
 	defer bare.release()
 	ctx := ofClient(b)
 	for _, size := range []int{1 << 10, 1 << 20} {

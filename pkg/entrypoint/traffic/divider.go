@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -41,6 +42,8 @@ type Options struct {
 	// is a stream. Stopped ends when requests are not waited for any more.
 	Timeout, StreamTimeout time.Duration
 	Stopped                context.Context
+	// ConnectTime bounds a try to connect, and the time that a request waits for one. Default: 1 s.
+	ConnectTime time.Duration
 	// OutOfTime reports whether the context of a client whose request began at an instant has
 	// ended because of its deadline, although it was cancelled.
 	OutOfTime func(client context.Context, begin time.Time) bool
@@ -81,6 +84,7 @@ func New(o Options) *Divider {
 	if o.Chance == nil {
 		o.Chance = rand.Float64
 	}
+	o.ConnectTime = cmp.Or(o.ConnectTime, connectTime)
 	d := &Divider{options: o, series: newSeries(), copies: newCopies(), sent: memory.NewUncountedPool()}
 	d.reload()
 	return d
@@ -176,7 +180,7 @@ func (d *Divider) next(old *state, c *Canary) *state {
 	if old != nil && old.GRPC == c.GRPC && old.Web == c.Web {
 		next.peer = old.peer
 	} else {
-		next.peer = newPeer(c.GRPC, c.Web, d.options.MaxMessageBytes)
+		next.peer = newPeer(c.GRPC, c.Web, d.options.MaxMessageBytes, d.options.ConnectTime)
 	}
 	return next
 }

@@ -16,7 +16,7 @@ func TestAConnectionToALostMachineEnds(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	p := newPeer(l.Addr().String(), l.Addr().String(), 1<<20)
+	p := newPeer(l.Addr().String(), l.Addr().String(), 1<<20, connectTime)
 	defer p.release()
 	for name, dial := range map[string]func(context.Context, string, string) (net.Conn, error){
 		"web": p.web.DialContext, "gRPC on the web port": p.http2.DialContext,

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// connectTime bounds a try to connect, and the time that a request waits for one.
+	// connectTime is the default of Options.ConnectTime, and how long one request alone tries to connect.
 	connectTime = time.Second
 	// lossTime bounds the time for which what was sent is not acknowledged: after it the published
 	// version serves the request.
@@ -43,13 +43,14 @@ type peer struct {
 	web     *http.Transport
 	http2   *http.Transport // for gRPC on the web port, which has trailers
 	address string          // of the web port
+	limit   time.Duration   // of a try to connect, and of a request's wait for one
 	circuit circuit         // of the web port; gRPC has its own
 }
 
-func newPeer(grpcAddress, webAddress string, maxMessageBytes int) *peer {
-	p := &peer{address: webAddress}
+func newPeer(grpcAddress, webAddress string, maxMessageBytes int, limit time.Duration) *peer {
+	p := &peer{address: webAddress, limit: limit}
 	p.refs.Store(1)
-	dialer := &net.Dialer{Timeout: connectTime, Control: httpclient.LimitLoss(lossTime), KeepAliveConfig: net.KeepAliveConfig{
+	dialer := &net.Dialer{Timeout: limit, Control: httpclient.LimitLoss(lossTime), KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
 	for range grpcConnections {
@@ -59,7 +60,7 @@ func newPeer(grpcAddress, webAddress string, maxMessageBytes int) *peer {
 			grpc.WithContextDialer(func(ctx context.Context, to string) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", to) }),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 2, Jitter: 0.2, MaxDelay: longestPause},
-				MinConnectTimeout: connectTime,
+				MinConnectTimeout: limit,
 			}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 15 * time.Second, Timeout: lossTime, PermitWithoutStream: true}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes), grpc.ForceCodecV2(raw{encoding.GetCodecV2("proto")})),
@@ -126,7 +127,7 @@ func (p *peer) connection(ctx context.Context) *grpc.ClientConn {
 	if soon == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience(ctx, 0))
+	ctx, cancel := context.WithTimeout(ctx, p.patience(ctx, 0))
 	defer cancel()
 	for {
 		switch state := soon.GetState(); {
@@ -140,12 +141,12 @@ func (p *peer) connection(ctx context.Context) *grpc.ClientConn {
 
 // patience is how long a request waits for a connection: it must leave time for the published
 // version. The deadline of ctx is some spare time later than the client's.
-func patience(ctx context.Context, spare time.Duration) time.Duration {
+func (p *peer) patience(ctx context.Context, spare time.Duration) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return connectTime
+		return p.limit
 	}
-	return min(connectTime, (time.Until(deadline)-spare)/4)
+	return min(p.limit, (time.Until(deadline)-spare)/4)
 }
 
 // The pause after a failed try to connect doubles from the first to the longest.

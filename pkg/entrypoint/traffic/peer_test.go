@@ -13,7 +13,7 @@ import (
 
 // TestClientsInAHurryDoNotKeepOthersFromTheCanary: they give up before a connection can be made.
 func TestClientsInAHurryDoNotKeepOthersFromTheCanary(t *testing.T) {
-	p := newPeer("127.0.0.1:1", "127.0.0.1:1", 1)
+	p := newPeer("127.0.0.1:1", "127.0.0.1:1", 1, connectTime)
 	defer p.release()
 	try := func(timeout time.Duration) error {
 		ctx, cancel := context.WithTimeout(t.Context(), timeout+lateBy)

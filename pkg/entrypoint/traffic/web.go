@@ -103,7 +103,7 @@ func (r *response) free() {
 // roundTrip sends a request and returns the response. It gives up if there is no connection soon.
 func (p *peer) roundTrip(ctx context.Context, out *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	connected, wait := false, patience(ctx, lateBy)
+	connected, wait := false, p.patience(ctx, lateBy)
 	timer := time.AfterFunc(wait, func() { cancel(errNoConnection) })
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
 		connected = timer.Stop() || connected // it is called again where an old connection was closed
