@@ -28,9 +28,11 @@ func deadlineCases() []testCase {
 }
 
 func clientsDeadline(v *version) {
+	limit := shortTimeout / 2
 	v.untilReached("n2", func(in *node.Request) {
-		ctx, cancel := context.WithTimeout(v.t.Context(), shortTimeout/2)
+		ctx, cancel := context.WithTimeout(v.t.Context(), limit)
 		defer cancel()
+		limit += shortTimeout / (3 * attempts)
 		_, err := v.callContext(ctx, "Three", in)
 		require.Equal(v.t, codes.DeadlineExceeded, codeOf(err))
 	})
@@ -69,7 +71,7 @@ func atWork(v *version, name string) string {
 // the handler begins; then there is nothing to cancel.
 func (v *version) untilReached(name string, call func(in *node.Request)) {
 	v.t.Helper()
-	for range 10 {
+	for range attempts {
 		in := request("n3", order(name, node.Act_HANG, ""))
 		call(in)
 		v.settle()
@@ -79,7 +81,7 @@ func (v *version) untilReached(name string, call func(in *node.Request)) {
 			return
 		}
 	}
-	require.Failf(v.t, "never in time", "the handler of %s has not begun before the deadline in 10 attempts", name)
+	require.Failf(v.t, "never in time", "the handler of %s has not begun before the deadline in %d attempts", name, attempts)
 }
 
 func deadlineIsTold(v *version) {

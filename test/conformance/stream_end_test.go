@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -145,9 +146,9 @@ func sendInUnary(v *version) {
 }
 
 func streamDeadline(v *version) {
-	for range 10 { // a busy machine may let it pass before the message
+	for attempt := range time.Duration(attempts) { // a busy machine may let it pass before the message
 		in := request("n3", streams("n3", node.Act_YIELD, "word", 1), order("n3", node.Act_HANG, ""))
-		ctx, cancel := context.WithTimeout(v.t.Context(), shortPause/2)
+		ctx, cancel := context.WithTimeout(v.t.Context(), shortPause/2+attempt*shortPause/(3*attempts))
 		got, err := v.streaming(ctx, "StreamThree", in).rest()
 		cancel()
 		require.Equal(v.t, codes.DeadlineExceeded, codeOf(err))
@@ -159,7 +160,7 @@ func streamDeadline(v *version) {
 		v.awaitCancelled(in, "n3")
 		return
 	}
-	require.Fail(v.t, "no message came before the deadline in 10 attempts")
+	require.Failf(v.t, "never in time", "no message came before the deadline in %d attempts", attempts)
 }
 
 func streamsOwnDeadline(v *version) {
@@ -174,7 +175,7 @@ func streamsOwnDeadline(v *version) {
 // busy machine, that of the hasty version's requests may pass before.
 func (v *version) inTime(in func() *node.Request, expected string) (sent *node.Request, got []string, err error) {
 	v.t.Helper()
-	for range 10 {
+	for range attempts {
 		sent = in()
 		got, err = v.streamed("StreamThree", sent)
 		other := codeOf(err) == codes.DeadlineExceeded && !strings.Contains(err.Error(), expected)
@@ -183,7 +184,7 @@ func (v *version) inTime(in func() *node.Request, expected string) (sent *node.R
 		}
 		v.settle()
 	}
-	require.Failf(v.t, "never in time", "10 attempts have met another deadline than %q; the last: %v", expected, err)
+	require.Failf(v.t, "never in time", "%d attempts have met another deadline than %q; the last: %v", attempts, expected, err)
 	return nil, nil, nil
 }
 

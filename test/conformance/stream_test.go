@@ -38,23 +38,30 @@ func streamMessageCases() []testCase {
 type stream struct {
 	v *version
 	grpc.ClientStream
+	over error // the deadline had passed before the call had begun
 }
 
-// streaming begins a call of a streaming rpc.
+// streaming begins a call of a streaming rpc. That ctx has ended before is what its first message says.
 func (v *version) streaming(ctx context.Context, rpc string, in *node.Request) *stream {
 	v.t.Helper()
 	s, err := v.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/conformance.Entrypoint/"+rpc)
+	if ctx.Err() != nil && err != nil {
+		return &stream{v: v, over: err}
+	}
 	require.NoError(v.t, err)
 	if err := s.SendMsg(in); !errors.Is(err, io.EOF) { // next returns the error of a call that is already over
 		require.NoError(v.t, err)
 	}
 	require.NoError(v.t, s.CloseSend())
-	return &stream{v, s}
+	return &stream{v: v, ClientStream: s}
 }
 
 // next is the next message; io.EOF after the last.
 func (s *stream) next() (*node.Reply, error) {
 	reply := &node.Reply{}
+	if s.over != nil {
+		return reply, s.over
+	}
 	return reply, s.RecvMsg(reply)
 }
 
@@ -230,7 +237,7 @@ func manyStreams(v *version) {
 			}
 			var got []string
 			if err == nil {
-				got, err = (&stream{v, s}).rest()
+				got, err = (&stream{v: v, ClientStream: s}).rest()
 			}
 			if err == nil && !slices.Equal(numbered(name, length), got) {
 				err = fmt.Errorf("%s got %q", name, got)

@@ -29,8 +29,12 @@ import (
 	"krt.dev/kn-krt/test/conformance/node"
 )
 
-// patience is how long a test waits for what must come.
-const patience = time.Minute
+const (
+	// patience is how long a test waits for what must come.
+	patience = time.Minute
+	// attempts is how often what a deadline may end too early on a busy machine is tried.
+	attempts = 20
+)
 
 // version is a target with the means to try it. It is all that a case gets.
 type version struct {
