@@ -77,7 +77,7 @@ func TestAPeerIsAskedOncePerConnection(t *testing.T) {
 
 func TestAConnectionIsUsedForItsPeerAlone(t *testing.T) {
 	to, questions, posts := peers(t, says("me", http.StatusOK))
-	c := New(0, nil)
+	c := New(patient)
 	defer c.Close()
 	require.NoError(t, postTo(t.Context(), t, c, to))
 	_, err := c.Post(t.Context(), to, http.Header{}, Body{Data: []byte("data"), Peer: &Peer{Path: "/who", Header: "I-Am", Name: "you"}})
