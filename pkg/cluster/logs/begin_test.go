@@ -58,7 +58,7 @@ func TestABeginningDoesNotWaitForAFailure(t *testing.T) {
 	f.next("etl-2 here")
 	require.True(t, (<-f.failed).Retrying)
 	m.write("etl-1", 1, "back")
-	m.do(func() { m.pods["etl-1"].fails = 0 })
+	m.recover("etl-1")
 	f.next("etl-1 back")
 	f.end()
 }

@@ -36,7 +36,7 @@ func startFollowing(t *testing.T, m *machine, q Query) *following {
 		Line:   func(l logline.Line) { f.lines <- l.Pod + " " + l.Text },
 		Failed: func(e *Error) { f.failed <- e },
 	})
-	l.pause = time.Millisecond
+	l.pause, l.beginning.patience = time.Millisecond, time.Minute
 	ctx, stop := context.WithCancel(t.Context())
 	f.stop = stop
 	go func() { f.ended <- l.follow(ctx) }()
@@ -200,7 +200,7 @@ func TestATailOfNothingLosesNothing(t *testing.T) {
 	m.await(func() bool { return strings.Contains(strings.Join(m.requests, " "), "follow=true") })
 	m.do(func() { m.pods["etl-1"].cuts++; m.pods["etl-1"].fails = http.StatusInternalServerError })
 	m.write("etl-1", 1, "new")
-	m.do(func() { m.pods["etl-1"].fails = 0 })
+	m.recover("etl-1")
 	f.next("etl-1 new")
 	f.end()
 }
@@ -241,8 +241,7 @@ func TestALogThatCannotBeReadIsGivenUp(t *testing.T) {
 	m := newMachine(t)
 	m.add("etl", "etl-1")
 	m.add("etl", "etl-2")
-	p := m.pods["etl-1"]
-	m.do(func() { p.fails = http.StatusInternalServerError })
+	m.do(func() { m.pods["etl-1"].fails = http.StatusInternalServerError })
 	f := startFollowing(t, m, Query{})
 	e := <-f.failed
 	require.True(t, e.Retrying)
@@ -251,7 +250,7 @@ func TestALogThatCannotBeReadIsGivenUp(t *testing.T) {
 	e = <-f.failed
 	require.False(t, e.Retrying)
 	require.EqualError(t, e, "cannot read the log of etl (pod etl-1): its machine is lost")
-	m.do(func() { p.fails = 0; m.record(p, watch.Modified) })
+	m.recover("etl-1")
 	m.write("etl-1", 1, "here again")
 	f.next("etl-1 here again")
 	f.end()

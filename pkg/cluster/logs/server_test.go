@@ -116,6 +116,14 @@ func (m *machine) create(node, name string) {
 	m.record(p, watch.Added)
 }
 
+// recover ends the failures of a pod's log. The pod changes then, because its log may have been given up by now.
+func (m *machine) recover(pod string) {
+	m.do(func() {
+		m.pods[pod].fails = 0
+		m.record(m.pods[pod], watch.Modified)
+	})
+}
+
 // start begins a container of the pod. Its state is not known before it is recorded.
 func (p *testPod) start() {
 	p.files = append(p.files, &testFile{})
