@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,19 @@ func keep(t *testing.T, r inspection.Request) string {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
+// inspectedInTime runs kn-krt with a timeout that is enough for the request 4f0c to be shown: how much that is depends on
+// the machine.
+func inspectedInTime(t *testing.T, args ...string) (got krtResult, timeout string) {
+	t.Helper()
+	for _, timeout = range []string{"2s", "8s", "32s"} {
+		got = runKrt(t.Context(), "", append(slices.Clone(args), "--timeout", timeout)...)
+		if strings.Contains(got.out, "request   4f0c\n") {
+			break
+		}
+	}
+	return got, timeout
+}
+
 func TestInvokeInspect(t *testing.T) {
 	price := &inspection.Payload{Type: "hotel.Price", Size: 9, JSON: json.RawMessage(`{"amount":3}`)}
 	r := inspection.Request{
@@ -62,7 +76,7 @@ func TestInvokeInspect(t *testing.T) {
 
 	// An early reply whose work goes on.
 	r.Early = "reply"
-	got = runKrt(t.Context(), "", append(args[:len(args)-1:len(args)-1], keep(t, r), "--timeout", "3s")...)
+	got, _ = inspectedInTime(t, append(args[:len(args)-1:len(args)-1], keep(t, r))...)
 	require.Contains(t, got.out,
 		"\nThe work behind the early reply has not ended yet. Once it has, this shows all of it: kn-krt requests --address ")
 	require.Contains(t, got.out, " 4f0c\n")
@@ -106,10 +120,9 @@ func TestInvokeInspectOfACallThatEndsItself(t *testing.T) {
 	r := inspection.Request{
 		ID: "4f0c", Code: "DEADLINE_EXCEEDED", Node: "etl", Inspected: true, Steps: []inspection.Step{{Node: "etl", Outcome: "error"}},
 	}
-	args := []string{"invoke", "wait", "--inspect", "--timeout", "2s", "--address", serveVersion(t), "--inspect-address", keep(t, r)}
-	got := runKrt(t.Context(), "", args...)
+	got, timeout := inspectedInTime(t, "invoke", "wait", "--inspect", "--address", serveVersion(t), "--inspect-address", keep(t, r))
 	require.Equal(t, term.ExitFailed, got.code)
-	require.Equal(t, "Error: DEADLINE_EXCEEDED: no response within 2s\n", got.err)
+	require.Equal(t, "Error: DEADLINE_EXCEEDED: no response within "+timeout+"\n", got.err)
 	require.Contains(t, got.out, "request   4f0c\n")
 
 	o := invokeOptions{requests: func() (*requests.Running, error) { return &requests.Running{Show: "kn-krt requests"}, nil }}
