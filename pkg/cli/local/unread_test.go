@@ -4,6 +4,7 @@ package local
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"net"
@@ -49,11 +50,25 @@ func TestARunWhoseOutputIsNotReadStopsInOrder(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
+	const tries = 3
+	for try := 1; !stopsUnread(t, dir, temp); try++ {
+		require.Less(t, try, tries, "the request is unfinished each time")
+	}
+	left, err := filepath.Glob(filepath.Join(temp, "krt-*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// stopsUnread requires that a run whose output is not read any more ends in order; false if its request took longer than it
+// waits for that, which a busy machine may need.
+func stopsUnread(t *testing.T, dir, temp string) (inOrder bool) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
+	var printed bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUnreadProgram$")
 	cmd.Env = append(os.Environ(), unreadProgram+"="+dir, "TMPDIR="+temp, "XDG_STATE_HOME="+t.TempDir())
-	cmd.Stdout, cmd.Stderr = writer, os.Stderr
+	cmd.Stdout, cmd.Stderr = writer, io.MultiWriter(&printed, os.Stderr)
+	cmd.WaitDelay = time.Minute // for that
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	require.NoError(t, writer.Close())
@@ -66,7 +81,7 @@ func TestARunWhoseOutputIsNotReadStopsInOrder(t *testing.T) {
 		web = event.Web
 	}
 	require.NotEmpty(t, web)
-	file := filepath.Join(temp, "go-on")
+	file := filepath.Join(t.TempDir(), "go-on")
 	answer := make(chan string, 1)
 	go func() {
 		response, err := http.Post("http://"+web+"/test.Entrypoint/Wait", "application/json", strings.NewReader(`"`+file+`"`))
@@ -92,11 +107,13 @@ func TestARunWhoseOutputIsNotReadStopsInOrder(t *testing.T) {
 		return err != nil
 	}, time.Minute, time.Millisecond, "it stops")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	require.Equal(t, `"done"`, <-answer)
-	require.NoError(t, cmd.Wait())
-	left, err := filepath.Glob(filepath.Join(temp, "krt-*"))
+	text, err := <-answer, cmd.Wait()
+	if err != nil && strings.Contains(printed.String(), " requests unfinished after ") {
+		return false
+	}
+	require.Equal(t, `"done"`, text)
 	require.NoError(t, err)
-	require.Empty(t, left)
+	return true
 }
 
 // TestUnreadProgram runs a version and prints to its standard output, so it ends here.
