@@ -92,7 +92,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestOneVersionThatFloodsDoesNotDisturbOthers(t *testing.T) {
-	r := start(t, func(c *Config) { c.Limits = Limits{Requests: 2, PerSecond: 50} })
+	r := start(t, func(c *Config) { c.Limits = Limits{Requests: 2, PerSecond: 20} })
 	flood, steady := r.credential(credential.Node, "a", "flood"), r.credential(credential.Node, "a", "steady")
 	limited := 0
 	var mu sync.Mutex
