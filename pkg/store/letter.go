@@ -29,7 +29,8 @@ var ErrNoLetter = errors.New("there is no such letter")
 // Letters keeps letters. A letter is named by its runtime, version, kind and ID.
 type Letters interface {
 	// SaveLetter keeps a letter, whose Time, Expires and Size are set, in place of the one with its name.
-	// When it returns nil the letter is committed.
+	// When it returns nil the letter is committed. A result that is a failure does not replace one that is none
+	// and has not expired: an event may be delivered again after its request has succeeded.
 	SaveLetter(ctx context.Context, runtime string, l letter.Letter) error
 	// ReadLetter returns the one letter that is selected by all of its name, or ErrNoLetter. Before
 	// it reads the Data it calls hold with its size, whose error it returns.

@@ -62,6 +62,7 @@ func list(t *testing.T, b store.Letters, of store.LetterSelection, size int) []l
 func Letters(t *testing.T, b store.Letters) {
 	t.Run("letters", func(t *testing.T) {
 		t.Run("kept", func(t *testing.T) { keptLetters(t, b) })
+		t.Run("failures", func(t *testing.T) { failedResults(t, b) })
 		t.Run("listed", func(t *testing.T) { listedLetters(t, b) })
 		t.Run("expired", func(t *testing.T) { expiredLetters(t, b) })
 		t.Run("deleted", func(t *testing.T) { deletedLetters(t, b) })
@@ -96,6 +97,34 @@ func keptLetters(t *testing.T, b store.Letters) {
 	_, err := b.ReadLetter(t.Context(), named(l, ours), func(n int64) error { size = n; return full })
 	require.ErrorIs(t, err, full)
 	require.EqualValues(t, 3, size)
+}
+
+// failedResults: a failure takes the place of a failure or of what has expired, and a success of all; of dead letters,
+// which all have a status or none, the last one is kept.
+func failedResults(t *testing.T, b store.Letters) {
+	failure := result("failures", 1)
+	success := without(failure)
+	success.Status, success.Size, success.Event = nil, 0, map[string]string{"status": "x"}
+	late := failure
+	late.Time = at(9)
+	steps := func(letters ...letter.Letter) letter.Letter {
+		for _, l := range letters {
+			require.NoError(t, b.SaveLetter(t.Context(), ours, l))
+		}
+		return read(t, b, named(letters[0], ours))
+	}
+	require.Equal(t, late, steps(failure, late))
+	require.Equal(t, success, steps(success))
+	require.Equal(t, success, steps(late))
+	newer := success
+	newer.Time = at(10)
+	require.Equal(t, newer, steps(newer))
+	gone := newer
+	gone.Expires = time.Now().Add(-time.Second).UTC()
+	require.Equal(t, late, steps(gone, late))
+	dead, again := success, failure
+	dead.Kind, again.Kind = letter.Dead, letter.Dead
+	require.Equal(t, again, steps(dead, again))
 }
 
 // listedLetters: newest first, in pages, by version and workflow; and counted so.

@@ -30,6 +30,7 @@ const (
 	keyExpires = "expires"
 	keyBytes   = "bytes"
 	keySize    = "size"
+	keySuccess = "success" // of a result that is not a failure
 	keyMeta    = "meta"
 	keyData    = "data"
 )
@@ -59,15 +60,19 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 		{Key: wire.KeyID, Value: id}, {Key: keyKind, Value: string(l.Kind)}, {Key: keyOf, Value: l.Version}, {Key: keyLetter, Value: l.ID},
 		{Key: keyWorkflow, Value: l.Workflow}, {Key: keyTime, Value: l.Time.UnixNano()}, {Key: keyExpires, Value: store.Expiry(l).UnixNano()},
 		{Key: keyBytes, Value: bytes}, {Key: keySize, Value: size}, {Key: keyMeta, Value: string(meta)},
-		{Key: keyData, Value: bson.Binary{Data: data}},
+		{Key: keySuccess, Value: l.Kind == letter.Result && l.Status == nil}, {Key: keyData, Value: bson.Binary{Data: data}},
 	}
+	met := replaced(l, id)
 	return s.retry(ctx, func(bool) error {
 		for _, keys := range indexes() {
 			if err := s.index(ctx, c, keys); err != nil {
 				return err
 			}
 		}
-		_, err := c.ReplaceOne(ctx, bson.D{{Key: wire.KeyID, Value: id}}, document, options.Replace().SetUpsert(true))
+		_, err := c.ReplaceOne(ctx, met, document, options.Replace().SetUpsert(true))
+		if len(met) > 1 && mongo.IsDuplicateKeyError(err) {
+			return nil
+		}
 		return err
 	})
 }

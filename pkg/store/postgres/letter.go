@@ -43,8 +43,11 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 INSERT INTO krt_letters (runtime, kind, version, letter, workflow, time, expires, bytes, meta, data)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (runtime, kind, version, letter) DO UPDATE SET workflow = excluded.workflow, time = excluded.time,
-	expires = excluded.expires, bytes = excluded.bytes, meta = excluded.meta, data = excluded.data`,
-		runtime, string(l.Kind), l.Version, l.ID, l.Workflow, l.Time.UnixNano(), store.Expiry(l).UnixNano(), bytes, string(meta), data)
+	expires = excluded.expires, bytes = excluded.bytes, meta = excluded.meta, data = excluded.data
+	WHERE krt_letters.kind <> 'result' OR excluded.meta::json -> 'status' IS NULL OR krt_letters.meta::json -> 'status' IS NOT NULL
+		OR krt_letters.expires <= $11`,
+		runtime, string(l.Kind), l.Version, l.ID, l.Workflow, l.Time.UnixNano(), store.Expiry(l).UnixNano(), bytes, string(meta), data,
+		time.Now().UnixNano())
 	return err
 }
 

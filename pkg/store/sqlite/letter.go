@@ -46,8 +46,9 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 		_, err = w.exec(`
 INSERT INTO letters (runtime, kind, version, letter, workflow, time, expires, bytes, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (runtime, kind, version, letter) DO UPDATE SET workflow = excluded.workflow, time = excluded.time,
-	expires = excluded.expires, bytes = excluded.bytes, meta = excluded.meta, data = excluded.data`,
-			runtime, string(l.Kind), l.Version, l.ID, l.Workflow, l.Time.UnixNano(), store.Expiry(l).UnixNano(), bytes, string(meta), data)
+	expires = excluded.expires, bytes = excluded.bytes, meta = excluded.meta, data = excluded.data
+	WHERE kind <> 'result' OR excluded.meta ->> 'status' IS NULL OR meta ->> 'status' IS NOT NULL OR expires <= ?`,
+			runtime, string(l.Kind), l.Version, l.ID, l.Workflow, l.Time.UnixNano(), store.Expiry(l).UnixNano(), bytes, string(meta), data, now)
 		return err
 	})
 }
