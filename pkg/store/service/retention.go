@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,36 @@ func (s *Service) expire(ctx context.Context) {
 // expireOnce deletes what is too old at a time. What fails is logged, and tried again with
 // the next round. A setting that is not valid deletes nothing.
 func (s *Service) expireOnce(ctx context.Context, now time.Time) {
+	if !s.settingsAreGone() {
+		s.forgetOld(ctx, now)
+	}
+	s.expireLetters(ctx, now)
+}
+
+// settingsAreGone reports whether there are no settings, and were some before. Then config-krt has been deleted,
+// perhaps to be created again: a default is not what it said, and what it deletes does not come back.
+func (s *Service) settingsAreGone() bool {
+	if s.config.Settings == "" {
+		return false
+	}
+	entries, err := os.ReadDir(s.config.Settings)
+	there := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), "..") }) // the kubelet's own
+	switch {
+	case err == nil && there:
+		s.hadSettings.Store(true)
+		s.lostSettings.Store(false)
+		return false
+	case !s.hadSettings.Load():
+		return false
+	}
+	if !s.lostSettings.Swap(true) {
+		s.log.Warn("nothing is deleted by its age until there are settings again: all of config-krt is gone", "folder", s.config.Settings)
+	}
+	return true
+}
+
+// forgetOld deletes what is older than the settings say.
+func (s *Service) forgetOld(ctx context.Context, now time.Time) {
 	for _, setting := range retention.Settings() {
 		period, err := s.period(setting)
 		if err == nil && period > 0 {
@@ -43,7 +74,6 @@ func (s *Service) expireOnce(ctx context.Context, now time.Time) {
 			s.log.Error("cannot delete what is too old", "setting", setting.Name, "error", err)
 		}
 	}
-	s.expireLetters(ctx, now)
 }
 
 // expireLetters deletes the letters that readers do not see any more.

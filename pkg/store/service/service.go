@@ -29,6 +29,9 @@ type Service struct {
 	keys     *keyring
 	metrics  *metrics
 	draining atomic.Bool
+
+	// hadSettings and lostSettings: there were settings once, and it is logged that there are none now.
+	hadSettings, lostSettings atomic.Bool
 }
 
 // Main runs a store with the flags in args and the environment until ctx ends, and logs to
