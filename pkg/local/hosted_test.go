@@ -112,6 +112,8 @@ func TestHostedNodeServesAndStops(t *testing.T) {
 	first := workerOf(t, instances[0])
 	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
 	requireGone(t, first)
+	// Until the node has noticed that, a request may still be given to the worker that is gone.
+	r.until(t, "its replacement", func() bool { return strings.Contains(r.output(), "worker exited, starting another") })
 	second := workerOf(t, instances[0]) // waits for the worker that replaces it
 	require.NotEqual(t, first, second)
 	near, err := f.links.Dial("elsewhere:80")
