@@ -14,12 +14,11 @@ import (
 	"krt.dev/kn-krt/pkg/entrypoint/web"
 )
 
-const (
-	// frontHeaderTime is how long a client may take to send a request's header.
-	frontHeaderTime = 10 * time.Second
-	// frontPatience is how long pages may take to receive how the run ended.
-	frontPatience = time.Second
-)
+// frontHeaderTime is how long a client may take to send a request's header.
+const frontHeaderTime = 10 * time.Second
+
+// frontPatience is how long pages may take to receive how the run ended. Tests take longer.
+var frontPatience = time.Second
 
 // front serves the dashboard on the web port until the entrypoint serves it there: a node that
 // does not start is seen by then or never. A page that was opened before goes on through it until

@@ -47,7 +47,7 @@ func get(t *testing.T, url string) (status int, first string, rest *bufio.Reader
 func TestTheDashboardIsServedFromTheStartToTheEnd(t *testing.T) {
 	dir := newBundle(t)
 	writeNode(t, dir, "world", "never-ready", "")
-	report, page := newRecorder(), lasting{make(chan string)}
+	report, page := newRecorder(), lasting{make(chan string, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -73,7 +73,7 @@ func TestTheDashboardIsServedFromTheStartToTheEnd(t *testing.T) {
 }
 
 func TestTheEntrypointServesTheDashboardOnceItIsReady(t *testing.T) {
-	page := lasting{make(chan string)}
+	page := lasting{make(chan string, 1)}
 	r := startRun(t, newBundle(t), Options{Dashboard: page})
 	web := "http://" + r.serving.Web
 	_, text, _ := get(t, web+"/_krt/")
@@ -96,7 +96,7 @@ func TestAFrontGivesTheListenerBack(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	url := "http://" + l.Addr().String()
-	page := lasting{make(chan string)}
+	page := lasting{make(chan string, 1)}
 	r := &run{o: Options{Reporter: newRecorder()}}
 	f := newFront(l, page, r.logger())
 	_, _, stream := get(t, url+"/_krt/events")

@@ -18,8 +18,8 @@ import (
 )
 
 // How the at most 5 s of an orderly stop are spent: requests in flight may
-// finish, then nodes may, then they are killed.
-const (
+// finish, then nodes may, then they are killed. Tests take longer.
+var (
 	drainTime = 3 * time.Second
 	stopTime  = 1 * time.Second
 )
