@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -114,7 +115,7 @@ func (r *reconciler) queueOf(
 		return err
 	}
 	c, err := queueclient.Connect(queue.Settings{URL: settings.Queue()}, queueclient.Options{
-		Namespace: v.Namespace, Version: v.Name, Files: files, Logger: slog.New(slog.DiscardHandler),
+		Namespace: v.Namespace, Version: v.Name, Steps: stepsOf(v), Files: files, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
@@ -161,23 +162,56 @@ func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version) (waits
 	if err := r.closeEntrypoint(ctx, v); err != nil {
 		return "", err
 	}
-	var events int64
 	err = r.queueOf(ctx, v, v.Status.StartedWith, func(ctx context.Context, c *queueclient.Client) error {
 		status, err := c.Find(ctx, v.Namespace, v.Name)
 		if status != nil {
-			events = status.Events
+			waits = left(v, status)
 		}
 		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return "what waits in its queue is not known: " + err.Error(), nil //nolint:nilerr // it is in the condition
-	case events == 1:
-		return "1 event is left in its queue", nil
-	case events > 1:
-		return fmt.Sprintf("%d events are left in its queue", events), nil
 	}
-	return "", nil
+	return waits, nil
+}
+
+// stepsOf are the steps of which the entrypoint of a version with durable delivery fetches events.
+func stepsOf(v *v1alpha1.Version) (steps []queue.Step) {
+	for _, w := range v.Spec.Workflows {
+		for i, node := range w.Sequential {
+			steps = append(steps, queue.Step{Workflow: w.Name, Index: i, Node: node})
+		}
+		steps = append(steps, queue.Step{Workflow: w.Name, Index: len(w.Sequential), Node: queue.Postbox})
+	}
+	return steps
+}
+
+// left is what a version that stops waits for, as a text; empty: nothing. Nobody fetches the events of steps that it no
+// longer has: they do not keep it, and are named as long as others do.
+func left(v *v1alpha1.Version, status *queue.Status) string {
+	events, former := status.Events, ""
+	for _, s := range status.Steps {
+		if s.Former && s.Events() > 0 {
+			events -= s.Events()
+			former += fmt.Sprintf("; what node %q of workflow %q has left, %d, is not waited for, because the workflow no longer has it there",
+				s.Node, s.Workflow, s.Events()) + dropOf(v, s)
+		}
+	}
+	switch events {
+	case 0:
+		return ""
+	case 1:
+		return "1 event is left in its queue" + former
+	}
+	return fmt.Sprintf("%d events are left in its queue", events) + former
+}
+
+// dropOf is how what a former step has left is removed; empty if that would remove what another step has left, too.
+func dropOf(v *v1alpha1.Version, former queue.StepStatus) string {
+	if slices.ContainsFunc(stepsOf(v), func(s queue.Step) bool { return s.Workflow == former.Workflow && s.Node == former.Node }) {
+		return ""
+	}
+	return ": " + v.Command("queue drop", "--workflow", former.Workflow, "--node", former.Node)
 }
 
 // closeEntrypoint deletes the Service by which clients find the entrypoint, if it is the version's.

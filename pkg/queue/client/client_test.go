@@ -185,16 +185,22 @@ func TestEnsureChangesWhatIsSetOtherwise(t *testing.T) {
 		o.Steps = []queue.Step{first, {Workflow: "greet", Index: 1, Node: "former"}}
 	})
 	publish(t, old, message(first, "a/0", "x"))
+	publish(t, old, message(queue.Step{Workflow: "greet", Index: 1, Node: "former"}, "b/1", "x"))
 	c := ensured(t, queue.Settings{URL: s.ClientURL(), MaxBytes: 2 << 20})
 	status := statusOf(t, c)
 	require.EqualValues(t, 2<<20, status.MaxBytes)
-	require.EqualValues(t, 1, status.Events, "what waits stays")
+	require.EqualValues(t, 2, status.Events, "what waits stays")
 	require.Len(t, status.Steps, 3)
 	require.Equal(t, []string{"model", "former", "rank"}, []string{status.Steps[0].Node, status.Steps[1].Node, status.Steps[2].Node})
-	require.True(t, status.Steps[1].Former)
+	require.Equal(t, []bool{false, true, false}, []bool{status.Steps[0].Former, status.Steps[1].Former, status.Steps[2].Former})
+	require.EqualValues(t, 1, status.Steps[1].Events())
 	var found *queue.Status
 	eventually(t, func() (err error) { found, err = c.Find(t.Context(), "team", "v1"); return err })
 	require.EqualValues(t, 2<<20+64<<20, found.MaxBytes, "with room for events between steps")
+	for i := range status.Steps {
+		status.Steps[i].Oldest = time.Time{}
+	}
+	require.Equal(t, status.Steps, found.Steps)
 }
 
 func TestRefusals(t *testing.T) {

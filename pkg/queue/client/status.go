@@ -50,6 +50,19 @@ func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) 
 	if err != nil {
 		return status, err
 	}
+	c.steps(&status, all)
+	for i := range status.Steps {
+		if s := &status.Steps[i]; oldest && s.Events() > 0 {
+			if err := c.oldest(ctx, stream, s); err != nil {
+				return status, err
+			}
+		}
+	}
+	return status, nil
+}
+
+// steps sets what a stream's consumers have left.
+func (c *Client) steps(status *queue.Status, all []*jetstream.ConsumerInfo) {
 	status.Events = 0
 	for _, info := range all {
 		step, _ := queue.ParseConsumer(info.Name)
@@ -64,14 +77,6 @@ func (c *Client) Status(ctx context.Context, oldest bool) (queue.Status, error) 
 	slices.SortFunc(status.Steps, func(a, b queue.StepStatus) int {
 		return cmp.Or(cmp.Compare(a.Workflow, b.Workflow), cmp.Compare(a.Index, b.Index), cmp.Compare(a.Node, b.Node))
 	})
-	for i := range status.Steps {
-		if s := &status.Steps[i]; oldest && s.Events() > 0 {
-			if err := c.oldest(ctx, stream, s); err != nil {
-				return status, err
-			}
-		}
-	}
-	return status, nil
 }
 
 // oldest sets when the oldest event of a step was published.
@@ -150,8 +155,9 @@ func (c *Client) Streams(ctx context.Context) (all []queue.Status, err error) {
 	return all, nil
 }
 
-// Find reports on a version's stream, without its steps; nil: there is none. What its consumers have left is
-// what counts: the stream may also have events that are done (see [Client.Sweep]), and marks.
+// Find reports on a version's stream; nil: there is none. What its consumers have left is what counts: the stream
+// may also have events that are done (see [Client.Sweep]), and marks. Without consumers there are no Steps, and all
+// that the stream has counts.
 func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.Status, error) {
 	bounded, cancel := c.call(ctx)
 	s, err := c.js.Stream(bounded, queue.Stream(namespace, version))
@@ -168,10 +174,7 @@ func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.St
 		return nil, err
 	}
 	if len(all) > 0 { // else nobody has begun with what it has
-		status.Events = 0
-	}
-	for _, info := range all {
-		status.Events += int64(info.NumPending) + int64(info.NumAckPending)
+		c.steps(&status, all)
 	}
 	return &status, nil
 }
