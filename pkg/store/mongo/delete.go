@@ -75,23 +75,27 @@ func (s *Store) delete(ctx context.Context, c *mongo.Collection, met bson.D) (de
 }
 
 // DeletePredictions deletes the selected predictions.
-func (s *Store) DeletePredictions(ctx context.Context, of store.Selection, part store.Part) (done store.Deleted, err error) {
-	runtimes, err := s.runtimes(ctx, of.Runtime)
-	if err != nil {
-		return done, err
-	}
-	for _, runtime := range runtimes {
-		c, err := s.predictions(ctx, runtime)
+func (s *Store) DeletePredictions(ctx context.Context, of store.Selection, part store.Part) (store.Deleted, error) {
+	return s.deleteAll(ctx, of.Runtime, part, s.predictions, selection(of))
+}
+
+// deleteAll deletes what meets a filter in one collection of a runtime, or of all.
+func (s *Store) deleteAll(
+	ctx context.Context, runtime string, part store.Part, in func(context.Context, string) (*mongo.Collection, error), met bson.D,
+) (done store.Deleted, err error) {
+	err = s.all(ctx, runtime, func(runtime string) error {
+		if done.Next != "" {
+			return nil
+		}
+		c, err := in(ctx, runtime)
 		if err != nil {
-			return done, err
+			return err
 		}
-		there, err := part.Groups(maxBatch, func() (int64, error) { return s.deleteSome(ctx, c, selection(of)) })
+		there, err := part.Groups(maxBatch, func() (int64, error) { return s.deleteSome(ctx, c, met) })
 		done.Count, done.Next = done.Count+there.Count, there.Next
-		if err != nil || done.Next != "" {
-			return done, err
-		}
-	}
-	return done, nil
+		return err
+	})
+	return done, err
 }
 
 // deleteSome deletes some of the documents that meet a filter, maxBatch if there are as many.
@@ -137,8 +141,12 @@ func (s *Store) ForgetDocuments(ctx context.Context, runtime string, before time
 	}}}
 	err = s.each(ctx, runtime, func(_ string, c *mongo.Collection) error {
 		ours, err := savedIn(ctx, c)
-		if err != nil || !ours {
+		if err != nil {
 			return err
+		}
+		if !ours { // no more, if it was dropped or restored since
+			s.indexed.Delete(indexName(c, inOrder()))
+			return nil
 		}
 		n, err := s.delete(ctx, c, old)
 		deleted += n

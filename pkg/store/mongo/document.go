@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -215,32 +216,21 @@ func (s *Store) scan(ctx context.Context, f find, take func(decoded) bool) (next
 	return nil, cursor.Err()
 }
 
-// each calls do for the collections of documents of a runtime, or of all.
+// each calls do for the collections of documents of a runtime, or of all. Views and what else is listed with them are none.
 func (s *Store) each(ctx context.Context, runtime string, do func(runtime string, c *mongo.Collection) error) error {
-	runtimes, err := s.runtimes(ctx, runtime)
-	if err != nil {
-		return err
-	}
 	client, err := s.connected(ctx)
 	if err != nil {
 		return err
 	}
-	for _, runtime := range runtimes {
+	return s.all(ctx, runtime, func(runtime string) error {
 		database := client.Database(runtime + suffix)
-		names, err := database.ListCollectionNames(ctx, bson.D{})
+		names, err := database.ListCollectionNames(ctx, bson.D{{Key: "type", Value: "collection"}})
 		if err != nil {
 			return s.failure(err)
 		}
-		for _, name := range names {
-			if reserved(name) != nil || strings.HasPrefix(name, "system.") {
-				continue
-			}
-			if err := do(runtime, database.Collection(name)); err != nil {
-				return s.failure(err)
-			}
-		}
-	}
-	return nil
+		names = slices.DeleteFunc(names, func(name string) bool { return reserved(name) != nil || strings.HasPrefix(name, "system.") })
+		return s.tryAll(ctx, names, func(name string) error { return s.failure(do(runtime, database.Collection(name))) })
+	})
 }
 
 // Collections lists the collections of a runtime, or of all.

@@ -271,21 +271,6 @@ func (s *Store) DropLetters(ctx context.Context, of store.LetterSelection, n int
 }
 
 // DeleteLetters deletes the selected letters, in databases in which there are letters.
-func (s *Store) DeleteLetters(ctx context.Context, of store.LetterSelection, part store.Part) (done store.Deleted, err error) {
-	runtimes, err := s.runtimes(ctx, of.Runtime)
-	if err != nil {
-		return done, err
-	}
-	for _, runtime := range runtimes {
-		c, err := s.letters(ctx, runtime)
-		if err != nil {
-			return done, err
-		}
-		there, err := part.Groups(maxBatch, func() (int64, error) { return s.deleteSome(ctx, c, lettersOf(of)) })
-		done.Count, done.Next = done.Count+there.Count, there.Next
-		if err != nil || done.Next != "" {
-			return done, err
-		}
-	}
-	return done, nil
+func (s *Store) DeleteLetters(ctx context.Context, of store.LetterSelection, part store.Part) (store.Deleted, error) {
+	return s.deleteAll(ctx, of.Runtime, part, s.letters, lettersOf(of))
 }

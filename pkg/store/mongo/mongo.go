@@ -125,10 +125,7 @@ func (s *Store) collection(ctx context.Context, runtime, name string) (*mongo.Co
 
 // index makes an index of a collection, once.
 func (s *Store) index(ctx context.Context, c *mongo.Collection, keys bson.D) error {
-	name := c.Database().Name() + "/" + c.Name()
-	for _, key := range keys {
-		name += " " + key.Key
-	}
+	name := indexName(c, keys)
 	if _, ok := s.indexed.Load(name); ok {
 		return nil
 	}
@@ -137,6 +134,15 @@ func (s *Store) index(ctx context.Context, c *mongo.Collection, keys bson.D) err
 	}
 	s.indexed.Store(name, true)
 	return nil
+}
+
+// indexName is the name under which an index of a collection is known to be there.
+func indexName(c *mongo.Collection, keys bson.D) string {
+	name := c.Database().Name() + "/" + c.Name()
+	for _, key := range keys {
+		name += " " + key.Key
+	}
+	return name
 }
 
 // savedIn reports whether the store has saved documents in a collection: it has the index that
@@ -170,6 +176,38 @@ func (s *Store) runtimes(ctx context.Context, runtime string) ([]string, error) 
 	}
 	slices.Sort(runtimes)
 	return runtimes, nil
+}
+
+// all calls do for the runtimes that have a database: the given one, or all.
+func (s *Store) all(ctx context.Context, runtime string, do func(runtime string) error) error {
+	runtimes, err := s.runtimes(ctx, runtime)
+	if err != nil {
+		return err
+	}
+	return s.tryAll(ctx, runtimes, do)
+}
+
+// tryAll calls do for all names. What fails for one does not keep it from the others, unless the server cannot be used.
+func (s *Store) tryAll(ctx context.Context, names []string, do func(name string) error) error {
+	return tryAll(names, do, func() bool { return ctx.Err() == nil && s.Ping(ctx) == nil })
+}
+
+func tryAll(names []string, do func(name string) error, goesOn func() bool) error {
+	var failed []error
+	for _, name := range names {
+		err := do(name)
+		if err == nil {
+			continue
+		}
+		failed = append(failed, err)
+		if !goesOn() {
+			break
+		}
+	}
+	if len(failed) == 1 {
+		return failed[0]
+	}
+	return errors.Join(failed...)
 }
 
 // now is the time in nanoseconds, later than at every call before.

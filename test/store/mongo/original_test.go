@@ -88,6 +88,26 @@ func TestOriginalDocuments(t *testing.T) {
 		"in MongoDB it has the predictions")
 }
 
+// A database that is restored without its indexes while the store runs gets them again, so that its documents are deleted in time.
+func TestIndexIsMadeAgain(t *testing.T) {
+	s := server.Mongo(t)
+	b := open(t, s)
+	save := func() {
+		require.NoError(t, b.SaveDocument(t.Context(), from("kre"), "c", store.Document{"_id": wire.NewID()}))
+	}
+	forget := func() int64 {
+		n, err := b.ForgetDocuments(t.Context(), "", time.Now().Add(time.Hour))
+		require.NoError(t, err)
+		return n
+	}
+	save()
+	require.NoError(t, connect(t, s).Database("kre-data").Drop(t.Context()))
+	save()
+	require.Zero(t, forget(), "no index says that the store has saved it")
+	save()
+	require.EqualValues(t, 2, forget())
+}
+
 // What is saved has the original's shape for those who read the database.
 func TestSavedAsTheOriginal(t *testing.T) {
 	s := server.Mongo(t)
