@@ -27,6 +27,9 @@ func (w *work) status(f *event.Failure) *spb.Status {
 // passOn has the queue keep what the node has responded with for the step that follows.
 func (w *work) passOn(out *delivery.Parcel) verdict {
 	defer out.Data.Free()
+	if kept, _ := w.keepReply(); !kept {
+		return verdict{again: true, after: maxWait}
+	}
 	e := w.follow(out.Event)
 	header := make(http.Header, 24)
 	e.WriteHeader(header)
@@ -127,23 +130,20 @@ func (w *work) finish(out *delivery.Parcel) verdict {
 // sent to the reply port before.
 func (w *work) ended(steps event.Steps) verdict {
 	w.mu.Lock()
-	failure, result, detached := w.failure, w.result, w.detached
+	failure, replied, owed, detached := w.failure, w.result != nil, w.owed(), w.detached
 	expired := !time.Now().Before(w.deadline)
-	w.result = nil
 	w.mu.Unlock()
 	last, _ := steps.Last()
 	switch {
 	case !detached:
-		free(result)
 		return w.drop()
 	case failure != nil:
-		free(result)
 		return w.failed(failure, steps)
-	case result != nil:
-		return w.succeed(result, steps)
+	case replied:
+		return w.succeed(nil, steps)
 	case expired:
 		return w.late()
-	case w.note.async || last.Outcome == event.OutcomeError:
+	case owed || last.Outcome == event.OutcomeError:
 		return w.failed(w.status(&event.Failure{
 			Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Node: w.name.Node,
 			Text: fmt.Sprintf("node %q accepted the event, and no reply came", w.name.Node),
@@ -179,8 +179,9 @@ func (w *work) failed(status *spb.Status, steps event.Steps) verdict {
 		"correlation", w.event.CorrelationID, "error", status.GetMessage())
 	dead := w.letter(letter.Dead, status)
 	dead.ID, dead.Message, dead.Data = letter.DeadID(w.event.CorrelationID, w.name.Index), w.event.Message, w.data.ReadOnlyData()
-	kept := w.keep(dead)
-	if kept && w.note.async && w.options.Results > 0 {
+	kept, _ := w.keepReply()
+	kept = kept && w.keep(dead)
+	if kept && w.note.async && !w.note.answered && w.options.Results > 0 {
 		kept = w.keep(w.letter(letter.Result, status))
 	}
 	if !kept {
@@ -197,34 +198,61 @@ func (w *work) failed(status *spb.Status, steps event.Steps) verdict {
 }
 
 // succeed ends work that nobody waits for. The result, nil if there is none, is kept if the request
-// was asynchronous.
+// was asynchronous and has none yet.
 func (w *work) succeed(out *delivery.Parcel, steps event.Steps) verdict {
+	kept, failure := w.keepReply()
 	switch {
 	case out == nil:
-	case !w.note.async:
-		out.Data.Free()
+	case w.note.async && !w.note.answered:
+		kept, failure = w.keepResult(out)
 	default:
-		source, message := out.Event.Source, out.Event.Message
-		data, failure := w.home.Read(w.name.Workflow, out)
-		if failure != nil {
-			return w.failed(failure, steps)
-		}
-		defer data.Free()
-		result := w.letter(letter.Result, nil)
-		result.Message, result.Data = message, data.ReadOnlyData()
-		if wanted := w.home.Output(w.name.Workflow); wanted != "" {
-			result.Message = wanted
-		}
-		result.Event["source"] = source
-		if w.options.Results > 0 && !w.keep(result) {
-			return verdict{again: true, after: maxWait}
-		}
+		out.Data.Free()
+	}
+	switch {
+	case failure != nil:
+		return w.failed(failure, steps)
+	case !kept:
+		return verdict{again: true, after: maxWait}
 	}
 	if w.note.origin != "" {
 		w.forget()
 	}
 	w.observe(nil, steps)
 	return done
+}
+
+// keepReply keeps the early reply to an asynchronous request as its result, if the node has sent one: nothing
+// that comes after it is. A step that is done again keeps it again. A reply that is not a response is a failure, and
+// kept as such. It reports false if it cannot be kept now.
+func (w *work) keepReply() (kept bool, failure *spb.Status) {
+	w.mu.Lock()
+	reply := w.result
+	w.result, w.note.answered = nil, w.note.answered || reply != nil
+	w.mu.Unlock()
+	if reply == nil {
+		return true, nil
+	}
+	if kept, failure = w.keepResult(reply); failure != nil {
+		kept = w.options.Results == 0 || w.keep(w.letter(letter.Result, failure))
+	}
+	return kept, failure
+}
+
+// keepResult keeps a response as the result, or says why it is not one.
+func (w *work) keepResult(out *delivery.Parcel) (kept bool, failure *spb.Status) {
+	source, message := out.Event.Source, out.Event.Message
+	data, failure := w.home.Read(w.name.Workflow, out)
+	if failure != nil {
+		return false, failure
+	}
+	defer data.Free()
+	result := w.letter(letter.Result, nil)
+	result.Message, result.Data = message, data.ReadOnlyData()
+	if wanted := w.home.Output(w.name.Workflow); wanted != "" {
+		result.Message = wanted
+	}
+	result.Event["source"] = source
+	return w.options.Results == 0 || w.keep(result), nil
 }
 
 // observe hands the record of work that nobody waited for to the observers. That of the request

@@ -18,6 +18,7 @@ import (
 // Headers of an event in the queue that no node gets.
 const (
 	headerAsync    = "Krt-Async"    // 1: no client has waited from the first
+	headerAnswered = "Krt-Answered" // 1: its result is kept already, an early reply
 	headerBegin    = "Krt-Begin"    // when the request was admitted, Unix time in ns
 	headerProtocol = "Krt-Protocol" // of the client
 	headerCause    = "Krt-Cause"    // the id of the producer's own event, percent-encoded
@@ -35,6 +36,7 @@ const maxNote = 16 << 10
 // note is what those who carry an event pass on.
 type note struct {
 	async    bool
+	answered bool
 	begin    time.Time
 	protocol record.Protocol
 	cause    string
@@ -51,6 +53,9 @@ func (n note) write(h http.Header) {
 	}
 	if n.async {
 		set(headerAsync, "1")
+	}
+	if n.answered {
+		set(headerAnswered, "1")
 	}
 	if !n.begin.IsZero() {
 		set(headerBegin, strconv.FormatInt(n.begin.UnixNano(), 10))
@@ -72,6 +77,7 @@ func readNote(h http.Header) (n note) {
 		}
 		return ""
 	}
+	n.answered = get(headerAnswered) == "1"
 	n.async, n.protocol, n.seen = get(headerAsync) == "1", record.Protocol(get(headerProtocol)), event.Steps(get(headerSeen))
 	if ns, err := strconv.ParseInt(get(headerBegin), 10, 64); err == nil {
 		n.begin = time.Unix(0, ns)

@@ -23,7 +23,7 @@ func (w *work) Reply(_ context.Context, p *delivery.Parcel) (used bool) {
 		_, w.failure = w.home.Read(w.name.Workflow, p)
 		w.mu.Unlock()
 		return true
-	case detached && w.note.async && w.result == nil:
+	case detached && w.owed() && w.failure == nil:
 		w.result = p
 		w.mu.Unlock()
 		return true
@@ -79,6 +79,9 @@ func (w *work) detach(seen event.Steps) {
 	w.detached, w.deadline, w.seen = true, time.Now().Add(w.options.Background), seen
 	w.timer.Reset(w.options.Background)
 }
+
+// owed reports whether an asynchronous request has no result yet: the first one counts; w.mu is held.
+func (w *work) owed() bool { return w.note.async && !w.note.answered && w.result == nil }
 
 // until is when the work must have ended.
 func (w *work) until() time.Time {

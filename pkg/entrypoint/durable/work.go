@@ -67,7 +67,7 @@ type work struct {
 	answered bool // the node has sent the client's response
 	seen     event.Steps
 	failure  *spb.Status      // that the node has sent
-	result   *delivery.Parcel // that the node has sent, of an asynchronous request
+	result   *delivery.Parcel // that the node has sent, of an asynchronous request, until it is kept
 }
 
 // begin does what is to be done with an event of the step, and ends it in the queue.
