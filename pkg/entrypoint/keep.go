@@ -54,7 +54,7 @@ func (r *request) keepResult(out response) {
 			r.bury(out.failure, nil)
 		}
 	}
-	if !r.async || !r.keepsResult() {
+	if !r.async || !r.keepsResult() || out.data == nil && out.failure == nil {
 		r.replayed.Settle()
 		return
 	}

@@ -109,7 +109,7 @@ func (r *request) deliver() {
 // port.
 func (r *request) awaitReply() {
 	switch {
-	case r.route.queued && r.async: // what comes of it is kept, not waited for
+	case r.async && (r.route.queued || r.replayed.Ended(r.Steps())): // what comes of it is kept, not waited for, or nothing does
 		r.offer(response{})
 	case r.route.queued: // it is on its way, here or at another replica
 	default:

@@ -14,7 +14,8 @@ import (
 // says has a node send an early reply to the replica and then do what it does by itself, or without: respond with no event.
 func (n *node) says(to *replica, early string, silent bool) {
 	n.works(func(_ context.Context, in *event.Event, text string) (int, *event.Event) {
-		require.Equal(n.t, http.StatusAccepted, to.post(in.Next(event.Source("test", "v1", n.name), event.TypeReply, "test.Reply", encode(early))))
+		reply := in.Next(event.Source("test", "v1", n.name), event.TypeReply, "test.Reply", encode(early))
+		require.Equal(n.t, http.StatusAccepted, to.post(reply))
 		if silent {
 			return ended()
 		}
@@ -70,4 +71,42 @@ func TestAnEarlyReplyThatIsNoResponse(t *testing.T) {
 	require.Contains(t, kept.Status.Message, "expected test.Reply")
 	require.Equal(t, 1, v.nodes[2].ran("x>a>b"))
 	require.Zero(t, v.letters.count(letter.Dead))
+}
+
+// only is the one letter of a kind.
+func only(t *testing.T, v *version, k letter.Kind) letter.Letter {
+	t.Helper()
+	page, err := v.letters.List(t.Context(), k, letter.Selection{Version: "v1"})
+	require.NoError(t, err)
+	require.Len(t, page.Letters, 1)
+	return page.Letters[0]
+}
+
+// Work behind an early reply, whose client needs no other response, is replayed with success where the nodes that are
+// left respond with no event.
+func TestAReplayEndsWithoutAResponse(t *testing.T) {
+	v := start(t)
+	r := v.serve()
+	v.nodes[0].says(r, "early", false)
+	v.nodes[1].works(func(context.Context, *event.Event, string) (int, *event.Event) { return http.StatusForbidden, nil })
+	_, err := r.call(t.Context(), "x")
+	require.NoError(t, err)
+	r.empty()
+	dead := only(t, v, letter.Dead)
+	fails := true
+	v.nodes[1].works(func(_ context.Context, in *event.Event, text string) (int, *event.Event) {
+		if fails {
+			return http.StatusForbidden, nil
+		}
+		return http.StatusOK, v.nodes[1].next(in, text+">b")
+	})
+	v.nodes[2].works(func(context.Context, *event.Event, string) (int, *event.Event) { return ended() })
+	v.succeeds(func() error { return r.carrier.Replay(t.Context(), dead) })
+	r.empty()
+	require.Equal(t, 1, only(t, v, letter.Dead).Replays, "it has failed again")
+	fails = false
+	v.succeeds(func() error { return r.carrier.Replay(t.Context(), only(t, v, letter.Dead)) })
+	r.empty()
+	require.Zero(t, v.letters.count(letter.Dead))
+	require.Equal(t, 1, v.nodes[2].ran("x>a>b"))
 }

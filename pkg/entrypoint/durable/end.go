@@ -143,7 +143,7 @@ func (w *work) ended(steps event.Steps) verdict {
 		return w.succeed(nil, steps)
 	case expired:
 		return w.late()
-	case owed || last.Outcome == event.OutcomeError:
+	case owed && w.note.origin == "" || last.Outcome == event.OutcomeError: // one that is replayed may have had its early reply
 		return w.failed(w.status(&event.Failure{
 			Code: code.Code_INTERNAL, Reason: event.ReasonHandlerError, Node: w.name.Node,
 			Text: fmt.Sprintf("node %q accepted the event, and no reply came", w.name.Node),

@@ -119,6 +119,13 @@ func (x *Replayed) Failed(l *letter.Letter) (then func()) {
 	return x.delete // it has failed at another step
 }
 
+// Ended reports whether the replay has ended where its nodes end without a response and these steps: what is left of a
+// workflow behind an early reply has none to give.
+func (x *Replayed) Ended(steps event.Steps) bool {
+	last, _ := steps.Last()
+	return x != nil && last.Outcome != event.OutcomeError
+}
+
 // Stay notes that the replay has failed.
 func (x *Replayed) Stay() {
 	if x != nil {
