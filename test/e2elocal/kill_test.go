@@ -38,7 +38,7 @@ func TestMain(m *testing.M) { localrun.Main(m) }
 func TestKill(t *testing.T) {
 	localrun.NeedPython(t)
 	v := localrun.Start(t, "../../functions/greeter")
-	crowd := gather(t, v)
+	crowd := gather(t, v, callers)
 
 	for _, victim := range []struct {
 		name, rpc string
@@ -75,18 +75,32 @@ func TestKill(t *testing.T) {
 // TestInterrupt stops a version by Ctrl-C while callers call without a pause.
 func TestInterrupt(t *testing.T) {
 	localrun.NeedPython(t)
+	const tries = 3
+	for try := 1; !interrupted(t); try++ {
+		require.Less(t, try, tries, "requests are unfinished each time")
+	}
+}
+
+// interrupted requires that a version that is stopped ends in order; false if its requests took longer than it waits for
+// them, which a busy machine may need.
+func interrupted(t *testing.T) (inOrder bool) {
 	v := localrun.Start(t, "../../functions/greeter")
-	crowd := gather(t, v)
+	crowd := gather(t, v, 8) // each has one request to finish then
 	crowd.waitForAnswers(t, golang)
 	crowd.waitForAnswers(t, python)
 	family := v.Processes(t)
 	require.NotEmpty(t, family)
 
-	require.Zero(t, v.Stop(t), "exit code")
-	require.NoError(t, crowd.disperse(), "each caller's last call ends by itself")
+	code, err := v.Stop(t), crowd.disperse()
 	for _, p := range family { // what a node has started itself may end a moment after it
 		require.Eventually(t, func() bool { return !p.Alive() }, patience, poll, "%v is left", p)
 	}
+	if code != 0 && strings.Contains(v.Log(), " requests unfinished after ") {
+		return false
+	}
+	require.Zero(t, code, "exit code")
+	require.NoError(t, err, "each caller's last call ends by itself")
+	return true
 }
 
 const (
@@ -107,15 +121,16 @@ func goNodes(all []localrun.Process) []localrun.Process {
 
 // crowd is callers that call without a pause, half of them in each language.
 type crowd struct {
+	size     int
 	group    errgroup.Group
 	enough   atomic.Bool
 	answered map[string]*atomic.Int64 // calls answered, by rpc
 }
 
-func gather(t *testing.T, v *localrun.Version) *crowd {
-	c := &crowd{answered: map[string]*atomic.Int64{golang: {}, python: {}}}
+func gather(t *testing.T, v *localrun.Version, size int) *crowd {
+	c := &crowd{size: size, answered: map[string]*atomic.Int64{golang: {}, python: {}}}
 	t.Cleanup(func() { _ = c.disperse() }) // the test has failed where this matters
-	for i := range callers {
+	for i := range size {
 		method, err := v.Method(t.Context(), []string{golang, python}[i%2])
 		require.NoError(t, err)
 		c.group.Go(func() error {
@@ -152,7 +167,7 @@ func (c *crowd) call(method *localrun.Method, caller int) error {
 // waitForAnswers returns after as many further answers as there are callers.
 func (c *crowd) waitForAnswers(t *testing.T, rpc string) {
 	t.Helper()
-	goal := c.answered[rpc].Load() + callers
+	goal := c.answered[rpc].Load() + int64(c.size)
 	require.Eventually(t, func() bool { return c.answered[rpc].Load() >= goal }, patience, poll, "no answers from %s", rpc)
 }
 
