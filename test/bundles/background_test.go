@@ -29,9 +29,9 @@ func TestEarlyLong(t *testing.T) {
 	_, err = method.Call(t.Context(), `{"arg": "0"}`) // the first may take longer
 	require.NoError(t, err)
 	ran(1)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	answer, err := method.Call(ctx, `{"arg": "6"}`)
+	answer, err := method.Call(ctx, `{"arg": "11"}`)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"text": "accepted"}`, answer)
 	ran(2)
