@@ -144,7 +144,7 @@ func TestAPlanRollsBackABadCanary(t *testing.T) {
 func TestAPlanWithoutDataPausesUntilItIsResumed(t *testing.T) {
 	p := newPlace(t)
 	p.running(p.pod("v1"), "10.18.0.3")
-	p.planned(`, "waitLimit": "3s"`)
+	p.planned(`, "waitLimit": "10s"`)
 	c := p.canary(v1alpha1.CanaryPaused, v1alpha1.ReasonNoData).Status.Canary
 	require.EqualValues(t, 5, c.Weight)
 	require.Contains(t, c.Message, `0 of 100 requests to v2; the metrics of 1 of 1 entrypoints of "v1" cannot be read: `)
