@@ -99,8 +99,7 @@ func TestGoNodesExchangeJSON(t *testing.T) {
 	require.Zero(t, code, printed)
 	require.Contains(t, printed, `note: node "report" exchanges dicts, as runners up to 1.22 (Go: 1.8) did: src/report/main.go:12 has a handler that takes []byte`)
 
-	v := localrun.Start(t, dir)
-	for _, c := range []call{
+	calls := []call{
 		{rpc: "main.Entrypoint/Report", request: `{"text": "to be or not", "ticketId": "9007199254740993", "urgent": true}`,
 			want: `{"text": "to-be-or-not v7!", "ticketId": "9007199254740993", "lengths": {"to": 2, "be": 2, "or": 2, "not": 3}}`},
 		{rpc: "main.Entrypoint/Report", request: `{}`, want: `{"text": " v7."}`},
@@ -108,9 +107,17 @@ func TestGoNodesExchangeJSON(t *testing.T) {
 		{rpc: "main.Entrypoint/Mix", request: `{"text": "to be", "ticketId": "9007199254740993", "urgent": true}`,
 			want: `{"text": "to-be v7!", "ticketId": "9007199254740993", "lengths": {"to": 2, "be": 2}}`},
 		{rpc: "main.Entrypoint/Split", request: `{"text": "a b"}`, want: `{"words": ["a", "b"], "model": "v7"}`},
-	} {
-		check(t, v, c)
 	}
-	require.ElementsMatch(t, [][3]string{{"short", "short"}, {"short", "short"}, {"short", "short"}, {"short", "short"}, {"", "", "missing_values"}}, predictions(t, v))
-	require.Zero(t, v.Stop(t), "exit code")
+	var kept [][3]string
+	untilNothingIsLost(t, func() *localrun.Version {
+		v := localrun.Start(t, dir)
+		for _, c := range calls {
+			check(t, v, c)
+		}
+		kept = predictions(t, v)
+		require.Zero(t, v.Stop(t), "exit code")
+		return v
+	})
+	short := [3]string{"short", "short"}
+	require.ElementsMatch(t, [][3]string{short, short, short, short, {"", "", "missing_values"}}, kept)
 }

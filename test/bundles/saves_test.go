@@ -14,11 +14,19 @@ import (
 // that returns None after its reply has not failed.
 func TestSaves(t *testing.T) {
 	localrun.NeedPython(t)
-	v := localrun.Start(t, "cases/saves")
-	check(t, v, call{rpc: "entrypoint.Entrypoint/One", request: `{}`, want: `{"text": "popped _id"}`})
+	var measurements, predictions, log string
+	untilNothingIsLost(t, func() *localrun.Version {
+		v := localrun.Start(t, "cases/saves")
+		check(t, v, call{rpc: "entrypoint.Entrypoint/One", request: `{}`, want: `{"text": "popped _id"}`})
+		measurements, predictions = v.Store(t, store.PathMeasurements), v.Store(t, store.PathPredictions)
+		require.Zero(t, v.Stop(t), "exit code")
+		log = v.Log()
+		return v
+	})
+	require.NotContains(t, log, "ERROR")
 
 	var measured struct{ Measurements []store.Measurement }
-	require.NoError(t, json.Unmarshal([]byte(v.Store(t, store.PathMeasurements)), &measured))
+	require.NoError(t, json.Unmarshal([]byte(measurements), &measured))
 	got := map[string]store.Measurement{}
 	for _, m := range measured.Measurements {
 		got[m.Name] = m
@@ -33,10 +41,7 @@ func TestSaves(t *testing.T) {
 		require.Equal(t, map[string]any{"beds": 2.0}, got[name].Fields, name)
 	}
 	var predicted struct{ Predictions []store.Prediction }
-	require.NoError(t, json.Unmarshal([]byte(v.Store(t, store.PathPredictions)), &predicted))
+	require.NoError(t, json.Unmarshal([]byte(predictions), &predicted))
 	require.Len(t, predicted.Predictions, 1)
 	require.Equal(t, []any{0.1, 0.9}, predicted.Predictions[0].Extra)
-
-	require.Zero(t, v.Stop(t), "exit code")
-	require.NotContains(t, v.Log(), "ERROR")
 }
