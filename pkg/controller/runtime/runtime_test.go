@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -13,12 +14,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
 	"krt.dev/kn-krt/pkg/controller/canary"
+	"krt.dev/kn-krt/pkg/controller/warm"
 	"krt.dev/kn-krt/pkg/controller/watch"
 	"krt.dev/kn-krt/pkg/entrypoint/traffic"
 	"krt.dev/kn-krt/pkg/observe"
@@ -100,6 +103,28 @@ func TestAVersionThatWasReadyUntilItWasWoken(t *testing.T) {
 	} {
 		require.False(t, r.unready(rt, v, false), name)
 	}
+}
+
+// Nodes that have been woken for a plan may be asleep again when the next one begins.
+func TestACanaryThatIsTriedAgainIsWokenAgain(t *testing.T) {
+	notYet := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("not yet") }
+	r := &reconciler{warmer: warm.New(notYet), warmWait: time.Hour, warmths: map[readying]warmth{}, events: events.NewFakeRecorder(1)}
+	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "b", Namespace: "prices", UID: "b"},
+		Spec: v1alpha1.VersionSpec{Nodes: []v1alpha1.Node{{Name: "etl"}}}}
+	v.Status.StartedWith = &v1alpha1.StartedWith{Abilities: v1alpha1.Abilities{Warm: true}}
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{UID: "rt"}}
+	rt.Spec.Canary = &v1alpha1.Canary{Version: "b", Plan: &v1alpha1.CanaryPlan{Steps: []v1alpha1.CanaryStep{{Weight: 10}}}}
+	key := readying{"rt", true}
+	require.NotNil(t, r.cold(t.Context(), rt, v, true))
+	w := r.warmths[key]
+	w.since = w.since.Add(-r.warmWait)
+	r.warmths[key] = w
+	require.Nil(t, r.cold(t.Context(), rt, v, true), "it is not waited for any longer")
+	require.Nil(t, r.cold(t.Context(), rt, v, true), "what is over stays so")
+	rt.Spec.Canary.Paused = true
+	require.Nil(t, r.cold(t.Context(), rt, v, true), "it is the same plan")
+	rt.Spec.Canary.Plan.Steps[0].Weight = 5
+	require.NotNil(t, r.cold(t.Context(), rt, v, true))
 }
 
 // What a canary has does not go back to the published version while its own publication waits for something that passes.

@@ -26,10 +26,11 @@ type readying struct {
 	canary  bool
 }
 
-// warmth is how far its nodes are. Once it is over it stays so, until another version is about to get requests:
-// nodes that go to sleep again must not take back a decision.
+// warmth is how far its nodes are. Once it is over it stays so, until another version is about to get requests, or the
+// same one as another canary: nodes that go to sleep again must not take back a decision.
 type warmth struct {
 	version types.UID
+	plan    string // what a canary is to get; see [v1alpha1.Canary.ID]
 	since   time.Time
 	over    bool
 }
@@ -42,7 +43,7 @@ func (r *reconciler) cold(ctx context.Context, rt *v1alpha1.Runtime, v *v1alpha1
 		return nil // a controller that is new takes nothing back
 	}
 	key := readying{rt.UID, canary}
-	w := r.warmth(key, v, now)
+	w := r.warmth(key, rt, v, now)
 	if w.over {
 		return nil
 	}
@@ -63,13 +64,17 @@ func (r *reconciler) cold(ctx context.Context, rt *v1alpha1.Runtime, v *v1alpha1
 }
 
 // warmth returns how far the nodes of a version are, which is about to get requests.
-func (r *reconciler) warmth(key readying, v *v1alpha1.Version, now time.Time) warmth {
+func (r *reconciler) warmth(key readying, rt *v1alpha1.Runtime, v *v1alpha1.Version, now time.Time) warmth {
+	begins := warmth{version: v.UID, since: now}
+	if key.canary {
+		begins.plan = rt.Spec.Canary.ID(rt.Status.PublishedVersion)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if w := r.warmths[key]; w.version == v.UID {
+	if w := r.warmths[key]; w.version == begins.version && w.plan == begins.plan {
 		return w
 	}
-	return warmth{version: v.UID, since: now}
+	return begins
 }
 
 // unreachable reports whether none of the nodes that are down can be woken, which is so if none is down, too.
