@@ -152,7 +152,7 @@ func (r *reconciler) Reconcile(ctx context.Context, rt *v1alpha1.Runtime) (recon
 	rt.BeginStatus()
 	result, err := r.publish(ctx, rt)
 	if err == nil {
-		result.RequeueAfter = sooner(result.RequeueAfter, r.warming(rt, time.Now()))
+		result.RequeueAfter = sooner(result.RequeueAfter, r.warming(before, time.Now()))
 		result, err = r.reach(ctx, rt, result)
 	}
 	if err := errors.Join(err, r.save(ctx, before, rt)); err != nil {

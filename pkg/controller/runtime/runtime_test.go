@@ -94,6 +94,11 @@ func TestAVersionThatWasReadyUntilItWasWoken(t *testing.T) {
 	require.True(t, r.unready(rt, waits, false))
 	require.True(t, r.unready(rt, version(v1alpha1.ReasonUnschedulable, nil), false))
 	require.False(t, r.unready(rt, waits, true), "it was not woken as a canary")
+	r.warmths[readying{"rt", true}] = warmth{version: "v"}
+	require.True(t, r.unready(rt, waits, true))
+	require.False(t, r.unready(rt, version(v1alpha1.ReasonUnschedulable, nil), true), "a canary would lose its requests again")
+	rt.Status.Canary = &v1alpha1.CanaryStatus{Version: waits.Name, Receiving: true}
+	require.False(t, r.unready(rt, waits, true), "it gets requests already")
 	for name, v := range map[string]*v1alpha1.Version{
 		"it has crashed": version(v1alpha1.ReasonCrashed, nil),
 		"another one":    version(v1alpha1.ReasonWaitingForNode, func(v *v1alpha1.Version) { v.UID = "w" }),
@@ -125,6 +130,25 @@ func TestACanaryThatIsTriedAgainIsWokenAgain(t *testing.T) {
 	require.Nil(t, r.cold(t.Context(), rt, v, true), "it is the same plan")
 	rt.Spec.Canary.Plan.Steps[0].Weight = 5
 	require.NotNil(t, r.cold(t.Context(), rt, v, true))
+}
+
+// A controller that is new knows nothing of how a version was woken that has its requests: neither does one that is not.
+func TestHowAVersionWasWokenIsForgottenOnceItHasItsRequests(t *testing.T) {
+	now := time.Now()
+	published, asCanary := readying{"rt", false}, readying{"rt", true}
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{UID: "rt"}}
+	rt.Spec = v1alpha1.RuntimeSpec{PublishedVersion: "c", Canary: &v1alpha1.Canary{Version: "b"}}
+	rt.Status = v1alpha1.RuntimeStatus{PublishedVersion: "a", Canary: &v1alpha1.CanaryStatus{Version: "b"}}
+	r := &reconciler{warmWait: time.Minute, warmths: map[readying]warmth{
+		published: {version: "c", since: now}, asCanary: {version: "b", since: now, over: true}}}
+	require.Equal(t, warmInterval, r.warming(rt, now))
+	require.Len(t, r.warmths, 2)
+	rt.Status.Canary.Receiving = true
+	r.warming(rt, now)
+	require.NotContains(t, r.warmths, asCanary)
+	rt.Status.PublishedVersion = "c"
+	require.Zero(t, r.warming(rt, now))
+	require.Empty(t, r.warmths)
 }
 
 // What a canary has does not go back to the published version while its own publication waits for something that passes.

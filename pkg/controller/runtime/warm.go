@@ -101,10 +101,12 @@ func (r *reconciler) wakes(v *v1alpha1.Version) bool {
 
 // unready reports whether a version was ready until its nodes were woken, and is not now because there is no machine for
 // a pod of them: Knative marks a Revision as failed meanwhile. That takes longer than it is waited for nodes, or forever.
+// It is not said of a canary that gets requests, which is judged as it is, and of none for which there will be no machine:
+// that one would lose at once what it gets.
 func (r *reconciler) unready(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool) bool {
 	ready := v.Status.Condition(v1alpha1.ConditionReady)
-	if ready == nil || ready.Reason != v1alpha1.ReasonWaitingForNode && ready.Reason != v1alpha1.ReasonUnschedulable ||
-		v.DeletionTimestamp != nil || v.WantedState() == v1alpha1.StateStopped {
+	waits := ready != nil && (ready.Reason == v1alpha1.ReasonWaitingForNode || !canary && ready.Reason == v1alpha1.ReasonUnschedulable)
+	if !waits || canary && rt.Receives(v.Name) || v.DeletionTimestamp != nil || v.WantedState() == v1alpha1.StateStopped {
 		return false
 	}
 	r.mu.Lock()
@@ -114,14 +116,15 @@ func (r *reconciler) unready(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary b
 }
 
 // warming forgets what is over because the version has its requests, or is not to have them any more, and returns
-// after what time to look again whether nodes are up; 0 for never.
+// after what time to look again whether nodes are up; 0 for never. rt is as it was read: what is not yet known to be
+// written may have to be decided again.
 func (r *reconciler) warming(rt *v1alpha1.Runtime, now time.Time) (due time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rt.Spec.PublishedVersion == rt.Status.PublishedVersion {
 		delete(r.warmths, readying{rt.UID, false})
 	}
-	if rt.Spec.Canary == nil {
+	if c := rt.Spec.Canary; c == nil || rt.Receives(c.Version) {
 		delete(r.warmths, readying{rt.UID, true})
 	}
 	for _, canary := range []bool{false, true} {
