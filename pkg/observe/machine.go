@@ -87,21 +87,26 @@ func latest(a, b time.Time) time.Time {
 }
 
 // Cold are the nodes that have a pod, or several, of which none is ready, as an entrypoint is told about
-// them. One that has not become ready within its start timeout is not cold, but fails.
-func Cold(v *v1alpha1.Version, in Input) (nodes []cold.Node) {
+// them. One that has not become ready within its start timeout is not cold, but fails: due is after what
+// time the first of them does, 0 for none.
+func Cold(v *v1alpha1.Version, in Input) (nodes []cold.Node, due time.Duration) {
 	for _, n := range v.Spec.Nodes {
 		node := in.Nodes[n.Name]
 		if node.Patience == nil {
 			continue
 		}
 		since, scheduled, found := coldSince(node.Pods)
-		if found && in.Now.Sub(since) <= node.Patience.StartTimeout {
+		left := node.Patience.StartTimeout - in.Now.Sub(since)
+		if found && left > 0 {
+			if due == 0 || left < due {
+				due = left
+			}
 			nodes = append(nodes, cold.Node{
 				Node: n.Name, Resource: string(node.Patience.Resource), Since: since.UTC().Truncate(time.Second), Scheduled: scheduled,
 			})
 		}
 	}
-	return nodes
+	return nodes, due
 }
 
 // coldSince reports since when the pods of a node wait for a machine or, if one of them has it, since when that

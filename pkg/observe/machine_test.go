@@ -153,7 +153,7 @@ func TestASlowNodeHasItsOwnStartTimeout(t *testing.T) {
 }
 
 func TestColdNodes(t *testing.T) {
-	v, in := testVersion(), testInput()
+	v := testVersion()
 	for _, tt := range []struct {
 		name string
 		pods []corev1.Pod
@@ -172,10 +172,19 @@ func TestColdNodes(t *testing.T) {
 		{"a pod that is ready", []corev1.Pod{unscheduled(2 * time.Minute), scheduled(time.Minute, corev1.ConditionTrue)}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			in := testInput()
 			in.Nodes = map[string]Node{"etl": {Pods: tt.pods, Patience: patient()}}
-			require.Equal(t, tt.want, Cold(v, in))
+			nodes, due := Cold(v, in)
+			require.Equal(t, tt.want, nodes)
+			if require.Equal(t, len(nodes) > 0, due > 0); due > 0 {
+				require.Equal(t, 20*time.Minute-testNow.Sub(nodes[0].Since), due)
+				in.Now = testNow.Add(due)
+				nodes, _ = Cold(v, in)
+				require.Nil(t, nodes)
+			}
 			in.Nodes = map[string]Node{"etl": {Pods: tt.pods}}
-			require.Nil(t, Cold(v, in), "it is not patient")
+			nodes, _ = Cold(v, in)
+			require.Nil(t, nodes, "it is not patient")
 		})
 	}
 }

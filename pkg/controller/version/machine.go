@@ -146,12 +146,14 @@ func (r *reconciler) offer(ctx context.Context, p *observe.Patience, now time.Ti
 	return p.Offer(machines.Items, pods.Items, now), nil
 }
 
-// tellCold has the entrypoint's pods know which nodes wait for a machine or start, by an annotation that they mount.
-func (r *reconciler) tellCold(ctx context.Context, want desired, in observe.Input) error {
+// tellCold has the entrypoint's pods know which nodes wait for a machine or start, by an annotation that they mount. due
+// is after what time that has changed although no pod has, 0 for never.
+func (r *reconciler) tellCold(ctx context.Context, want desired, in observe.Input) (due time.Duration, err error) {
 	if !in.Patient() {
-		return nil
+		return 0, nil
 	}
-	text := cold.Text(observe.Cold(want.version, in))
+	nodes, due := observe.Cold(want.version, in)
+	text := cold.Text(nodes)
 	for i := range in.Entrypoint.Pods {
 		told := &in.Entrypoint.Pods[i]
 		if told.DeletionTimestamp != nil || told.Annotations[render.AnnotationCold] == text {
@@ -162,8 +164,8 @@ func (r *reconciler) tellCold(ctx context.Context, want desired, in observe.Inpu
 		pod.Namespace, pod.Name = told.Namespace, told.Name
 		err := r.client.Patch(ctx, pod, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(apply.Manager))
 		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("cannot annotate Pod %q: %w", pod.Name, err)
+			return due, fmt.Errorf("cannot annotate Pod %q: %w", pod.Name, err)
 		}
 	}
-	return nil
+	return due, nil
 }

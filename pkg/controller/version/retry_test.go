@@ -192,5 +192,13 @@ func TestEventsThatCannotBeReadHideNothingElse(t *testing.T) {
 	require.True(t, in.Unread)
 	require.True(t, in.Impatient, "Knative's settings have been read")
 	require.Len(t, in.Nodes["model"].Pods, 1)
-	require.Len(t, observe.Cold(&v1alpha1.Version{Spec: v1alpha1.VersionSpec{Nodes: []v1alpha1.Node{{Name: "model"}}}}, in), 1)
+	due, err := r.tellCold(t.Context(), desired{version: v}, in)
+	require.NoError(t, err)
+	require.Zero(t, due, "the version has no such node")
+	v.Spec.Nodes = []v1alpha1.Node{{Name: "model"}}
+	nodes, left := observe.Cold(v, in)
+	require.Len(t, nodes, 1)
+	due, err = r.tellCold(t.Context(), desired{version: v}, in)
+	require.NoError(t, err)
+	require.Equal(t, left, due, "its start timeout passes without a change of its pod")
 }

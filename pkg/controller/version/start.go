@@ -51,11 +51,12 @@ func (r *reconciler) start(ctx context.Context, v *v1alpha1.Version, now time.Ti
 	if have.problems.none() && (live || configured) {
 		done, err = r.apply(ctx, want, have)
 	}
-	poll, blind, failed := r.mark(ctx, want, have, done)
-	if err = errors.Join(err, failed); blind {
+	marked, failed := r.mark(ctx, want, have, done)
+	if err = errors.Join(err, failed); marked.blind {
 		return progress{}, err
 	}
-	return progress{wrote: err == nil && done.clean(), poll: poll || p.poll(), due: dueForMachines(v, done.due)}, err
+	due := dueForMachines(v, sooner(done.due, marked.due))
+	return progress{wrote: err == nil && done.clean(), poll: marked.poll || p.poll(), due: due}, err
 }
 
 // note notes in the version what it is started with, and whether it has had a stream of the queue.
@@ -82,16 +83,24 @@ func (r *reconciler) readAll(ctx context.Context, v *v1alpha1.Version, now time.
 	return have, config.Ready, err
 }
 
-// mark marks in the version what became of its objects. poll: something that is not
-// watched must be looked at again. blind: nothing is marked, because the pods cannot be
-// read.
-func (r *reconciler) mark(ctx context.Context, want desired, have current, done applied) (poll, blind bool, err error) {
+// marked is what follows from what is marked in a version.
+type marked struct {
+	// poll: something that is not watched must be looked at again.
+	poll bool
+	// blind: nothing is marked, because the pods cannot be read.
+	blind bool
+	// due is after what time something is to be marked in another way although nothing has changed; 0 for never.
+	due time.Duration
+}
+
+// mark marks in the version what became of its objects.
+func (r *reconciler) mark(ctx context.Context, want desired, have current, done applied) (m marked, err error) {
 	in := r.observation(want, have, done)
-	in.Workflows, poll, err = r.workflows(ctx, want, have, done)
+	in.Workflows, m.poll, err = r.workflows(ctx, want, have, done)
 	if !have.ready() || in.Patient() {
 		unknown, failed := r.addPods(ctx, want.version, have.ready(), &in)
 		if err = errors.Join(err, failed); unknown {
-			return false, true, err
+			return marked{blind: true}, err
 		}
 	}
 	former := want.version.QueueProblem()
@@ -99,7 +108,9 @@ func (r *reconciler) mark(ctx context.Context, want desired, have current, done 
 	r.markCurrent(want, done, in)
 	r.markStore(want)
 	r.markQueue(want, former)
-	return poll, false, errors.Join(err, r.tellCold(ctx, want, in))
+	due, failed := r.tellCold(ctx, want, in)
+	m.due = due
+	return m, errors.Join(err, failed)
 }
 
 // componentsReady reports whether all that an entrypoint calls was ready when the status
