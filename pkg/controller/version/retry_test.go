@@ -120,6 +120,14 @@ func TestNodesThatWaitForMachinesAreLookedAtLessOften(t *testing.T) {
 	v.Status.Phase, v.Status.StartedWith = v1alpha1.PhaseStarted, &v1alpha1.StartedWith{}
 	require.Equal(t, wakeInterval, r.keepWarm(v, now, 0))
 	require.Equal(t, []string{"model"}, v.Status.Warm.Waiting)
+	for after := 20 * time.Second; after < 2*wakeTime; after += 20 * time.Second { // it may never come up
+		want := wakeInterval
+		if after >= wakeTime {
+			want = warm.Interval
+		}
+		require.Equal(t, want, r.keepWarm(v, now.Add(after), 0), "%s", after)
+	}
+	require.Equal(t, wakeInterval, r.keepWarm(v, now.Add(10*time.Minute), 0), "it was not to be up meanwhile")
 	v.Status.Nodes = []v1alpha1.NodeStatus{{Name: "model", Reason: v1alpha1.ReasonWaitingForNode}}
 	require.Equal(t, warm.Interval, r.keepWarm(v, now, 0))
 	require.Equal(t, 2*time.Second, r.keepWarm(v, now, 2*time.Second))

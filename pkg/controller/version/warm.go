@@ -9,8 +9,12 @@ import (
 	"krt.dev/kn-krt/pkg/controller/warm"
 )
 
-// wakeInterval is after what time it is looked again whether nodes are up.
-const wakeInterval = time.Second
+// wakeInterval is after what time it is looked again whether nodes are up that have not been down for longer than
+// wakeTime: others may never come up, which is no reason to reconcile so often for days.
+const (
+	wakeInterval = time.Second
+	wakeTime     = 2 * time.Minute
+)
 
 // keepWarm keeps the nodes of a version up for as long as its annotation says, and marks which are not up yet. It
 // returns after what time to reconcile again, 0 for never, if that is requeue for other reasons.
@@ -27,14 +31,15 @@ func (r *reconciler) keepWarm(v *v1alpha1.Version, now time.Time, requeue time.D
 		v.Status.Warm = nil
 		return requeue
 	}
-	w := &v1alpha1.Warm{Until: metav1.NewTime(until)}
+	w, soon := &v1alpha1.Warm{Until: metav1.NewTime(until)}, false
 	for _, d := range r.warmer.Wake(v, now) {
 		if w.Waiting = append(w.Waiting, d.Name); w.Message == "" {
 			w.Message = d.Why
 		}
+		soon = soon || now.Sub(d.Since) < wakeTime
 	}
 	again := warm.Interval
-	if len(w.Waiting) > 0 && dueForMachines(v, 0) == 0 { // that takes minutes, and each look asks the apiserver for events
+	if soon && dueForMachines(v, 0) == 0 { // that takes minutes, and each look asks the apiserver for events
 		again = wakeInterval
 	}
 	v.Status.Warm = w

@@ -53,6 +53,8 @@ type node struct {
 	busy        bool
 	asked       time.Time // when a request was sent last
 	up          time.Time // when it responded last
+	wanted      time.Time // when it was to be up last
+	down        time.Time // since when it has been down, when it was to be up last
 	unreachable bool      // no connection to it can be made
 	why         string    // the last request has failed; empty: it has not
 }
@@ -64,6 +66,8 @@ type Down struct {
 	Why string
 	// Unreachable says that no connection to it can be made, so that there is nothing to wait for.
 	Unreachable bool
+	// Since is since when the node has been to be up and is not.
+	Since time.Time
 }
 
 // New returns a Warmer; dial replaces how connections are made, nil for the network.
@@ -106,8 +110,12 @@ func (w *Warmer) Wake(v *v1alpha1.Version, now time.Time) (down []Down) {
 			go w.ask(n, urls[name], v.Namespace)
 		}
 		if now.Sub(n.up) > fresh {
-			down = append(down, Down{Name: name, Why: n.why, Unreachable: n.unreachable})
+			if n.up.After(n.down) || now.Sub(n.wanted) > fresh {
+				n.down = now
+			}
+			down = append(down, Down{Name: name, Why: n.why, Unreachable: n.unreachable, Since: n.down})
 		}
+		n.wanted = now
 	}
 	return down
 }

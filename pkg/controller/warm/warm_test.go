@@ -85,14 +85,17 @@ func TestNodesAreWoken(t *testing.T) {
 		down = w.Wake(v, now)
 		return names(down) == "b c d" && down[1].Why != "" && down[2].Why != ""
 	}, patient, time.Millisecond)
-	require.Equal(t, []warm.Down{{Name: "b"}, {Name: "c", Why: "the response has status 502"},
-		{Name: "d", Why: "connection refused", Unreachable: true}}, down)
+	require.Equal(t, []warm.Down{{Name: "b", Since: now}, {Name: "c", Why: "the response has status 502", Since: now},
+		{Name: "d", Why: "connection refused", Unreachable: true, Since: now}}, down)
 	require.EqualValues(t, 1, gets.Load(), "each is asked once in 4 s")
 	close(started)
 	require.Eventually(t, func() bool { return names(w.Wake(v, now)) == "c d" }, patient, time.Millisecond)
 	w.Wake(v, now.Add(warm.Interval))
 	require.Eventually(t, func() bool { return gets.Load() == 2 }, patient, time.Millisecond, "it is kept up")
-	require.Equal(t, "a b c d", names(w.Wake(v, time.Now().Add(time.Minute))), "what responded long ago may be at zero")
+	later := time.Now().Add(time.Minute)
+	down = w.Wake(v, later)
+	require.Equal(t, "a b c d", names(down), "what responded long ago may be at zero")
+	require.Equal(t, later, down[0].Since)
 	w.Keep(map[types.UID]bool{})
 	require.Equal(t, "a b c d", names(w.Wake(v, now)), "nothing is known of a version that is new")
 }
