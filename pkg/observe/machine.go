@@ -174,11 +174,16 @@ const (
 // autoscaler is what an autoscaler has reported last about a pod that waits; empty if none has. refused: it adds
 // no machine.
 func (in Input) autoscaler(pod *corev1.Pod) (said string, refused bool) {
+	reports := slices.Clone(in.Events[pod.UID]) // an apiserver lists them by name
+	slices.SortStableFunc(reports, func(a, b corev1.Event) int {
+		x, _ := Occurrences(&a)
+		y, _ := Occurrences(&b)
+		return x.Compare(y)
+	})
 	var newest time.Time
-	for _, e := range in.Events[pod.UID] {
+	for _, e := range reports {
 		at, _ := Occurrences(&e)
-		known := e.Reason == eventScaleUp || e.Reason == eventNoScaleUp || e.Reason == eventNominated
-		if !known || said != "" && at.Before(newest) {
+		if e.Reason != eventScaleUp && e.Reason != eventNoScaleUp && e.Reason != eventNominated {
 			continue
 		}
 		// What it cannot add now it may have added a moment ago.

@@ -85,6 +85,9 @@ func TestANodeWaitsForAMachine(t *testing.T) {
 		{"the autoscaler has just added one", []corev1.Pod{three}, []corev1.Event{
 			normal("TriggeredScaleUp", "pod triggered scale-up", 30*time.Second), normal("NotTriggerScaleUp", "it cannot add another", 0),
 		}, false, v1alpha1.ReasonWaitingForNode, since + "; the cluster's autoscaler adds one: TriggeredScaleUp: pod triggered scale-up"},
+		{"the autoscaler has just added one, in another order", []corev1.Pod{three}, []corev1.Event{
+			normal("NotTriggerScaleUp", "it cannot add another", 0), normal("TriggeredScaleUp", "pod triggered scale-up", 30*time.Second),
+		}, false, v1alpha1.ReasonWaitingForNode, since + "; the cluster's autoscaler adds one: TriggeredScaleUp: pod triggered scale-up"},
 		{"for too long", []corev1.Pod{unscheduled(21 * time.Minute)}, nil, false, v1alpha1.ReasonUnschedulable,
 			"waiting for a machine with nvidia.com/gpu, since 1970-01-12T13:25:40Z, for longer than its start timeout, 20m0s: " + noMachine},
 		{"another pod is ready", []corev1.Pod{three, scheduled(time.Minute, corev1.ConditionTrue)}, nil, false, "", ""},
