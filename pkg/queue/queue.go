@@ -67,6 +67,15 @@ type Step struct {
 // name: letters that the store has not accepted yet wait there.
 const Postbox = "_letters"
 
+// Steps are those of which an entrypoint fetches the events of a workflow: one for each node, and the postbox.
+func Steps(workflow string, nodes ...string) []Step {
+	steps := make([]Step, 0, len(nodes)+1)
+	for i, node := range nodes {
+		steps = append(steps, Step{Workflow: workflow, Index: i, Node: node})
+	}
+	return append(steps, Step{Workflow: workflow, Index: len(nodes), Node: Postbox})
+}
+
 // Name is the step's part of subjects: its index and its node, such as "0-model". An event
 // for a node that the workflow does not have there any more is never given to another one.
 func (s Step) Name() string { return strconv.Itoa(s.Index) + "-" + s.Node }

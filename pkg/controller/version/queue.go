@@ -178,10 +178,7 @@ func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version) (waits
 // stepsOf are the steps of which the entrypoint of a version with durable delivery fetches events.
 func stepsOf(v *v1alpha1.Version) (steps []queue.Step) {
 	for _, w := range v.Spec.Workflows {
-		for i, node := range w.Sequential {
-			steps = append(steps, queue.Step{Workflow: w.Name, Index: i, Node: node})
-		}
-		steps = append(steps, queue.Step{Workflow: w.Name, Index: len(w.Sequential), Node: queue.Postbox})
+		steps = append(steps, queue.Steps(w.Name, w.Sequential...)...)
 	}
 	return steps
 }

@@ -61,6 +61,15 @@ type Workflow struct {
 	Steps []delivery.Step
 }
 
+// nodes are the names of its nodes.
+func (w Workflow) nodes() []string {
+	names := make([]string, len(w.Steps))
+	for i := range w.Steps {
+		names[i] = w.Steps[i].Node
+	}
+	return names
+}
+
 // Carrier is a [delivery.Queue].
 type Carrier struct {
 	options Options
@@ -97,11 +106,11 @@ func New(o Options) (*Carrier, error) {
 	c.room.reading = make(chan struct{}, 1)
 	var names []queue.Step
 	for _, w := range o.Workflows {
-		for i, s := range w.Steps {
-			c.steps = append(c.steps, c.newStep(w, i, s))
-			names = append(names, c.steps[len(c.steps)-1].name)
+		steps := queue.Steps(w.Name, w.nodes()...)
+		names = append(names, steps...)
+		for _, name := range steps[:len(w.Steps)] {
+			c.steps = append(c.steps, c.newStep(w, name))
 		}
-		names = append(names, postbox(w))
 	}
 	var err error
 	c.client, err = client.Connect(o.Queue, client.Options{

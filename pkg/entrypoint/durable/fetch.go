@@ -29,15 +29,8 @@ type step struct {
 	slots    chan struct{} // for events at work
 }
 
-func (c *Carrier) newStep(w Workflow, i int, at delivery.Step) *step {
-	s := &step{
-		Carrier: c, name: queue.Step{Workflow: w.Name, Index: i, Node: at.Node}, workflow: w,
-		slots: make(chan struct{}, c.options.Concurrent),
-	}
-	for _, one := range w.Steps {
-		s.nodes = append(s.nodes, one.Node)
-	}
-	return s
+func (c *Carrier) newStep(w Workflow, name queue.Step) *step {
+	return &step{Carrier: c, name: name, workflow: w, nodes: w.nodes(), slots: make(chan struct{}, c.options.Concurrent)}
 }
 
 // last reports whether the workflow ends with the step.

@@ -28,9 +28,7 @@ const (
 
 // postbox is the last step of each workflow: letters that could not be kept at once wait there, so
 // that no node has to work again because the store was away.
-func postbox(w Workflow) queue.Step {
-	return queue.Step{Workflow: w.Name, Index: len(w.Steps), Node: queue.Postbox}
-}
+func postbox(w Workflow) queue.Step { return queue.Steps(w.Name, w.nodes()...)[len(w.Steps)] }
 
 // letter begins a letter about the event.
 func (w *work) letter(kind letter.Kind, status *spb.Status) letter.Letter {
