@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
@@ -30,12 +31,7 @@ func backgroundCases() []testCase {
 // has learned that the reply was taken: until then its work has that deadline, too.
 func outlastsReply(clients time.Duration) func(*version) {
 	return func(v *version) {
-		for range attempts {
-			if repliesInTime(v, clients) {
-				return
-			}
-		}
-		require.Failf(v.t, "never in time", "no work has gone on after a reply in %d attempts", attempts)
+		v.inTime("no work has gone on after a reply", func() bool { return repliesInTime(v, clients) })
 	}
 }
 
@@ -73,14 +69,7 @@ func repliesInTime(v *version, clients time.Duration) bool {
 // ran waits until the node's handler has run for the request, a sixth of what awaitRuns does at most, and
 // reports whether it has.
 func (v *version) ran(in *node.Request, name string) bool {
-	again := time.NewTicker(2 * time.Millisecond)
-	defer again.Stop()
-	for end := time.Now().Add(patience / 6); time.Now().Before(end); <-again.C {
-		if v.runs(in, name)[0] > 0 {
-			return true
-		}
-	}
-	return false
+	return assert.Eventually(new(assert.CollectT), func() bool { return v.runs(in, name)[0] > 0 }, patience/6, 2*time.Millisecond)
 }
 
 func outlastsAsync(v *version) {

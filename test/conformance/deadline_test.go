@@ -71,17 +71,18 @@ func atWork(v *version, name string) string {
 // the handler begins; then there is nothing to cancel.
 func (v *version) untilReached(name string, call func(in *node.Request)) {
 	v.t.Helper()
-	for range attempts {
+	v.inTime("the handler of "+name+" has not begun before the deadline", func() bool {
 		in := request("n3", order(name, node.Act_HANG, ""))
 		call(in)
 		v.settle()
-		if runs := v.runs(in, names(3)...); runs[1] > 0 {
-			v.awaitCancelled(in, name)
-			require.Equal(v.t, []int{1, 1, 0}, runs)
-			return
+		runs := v.runs(in, names(3)...)
+		if runs[1] == 0 {
+			return false
 		}
-	}
-	require.Failf(v.t, "never in time", "the handler of %s has not begun before the deadline in %d attempts", name, attempts)
+		v.awaitCancelled(in, name)
+		require.Equal(v.t, []int{1, 1, 0}, runs)
+		return true
+	})
 }
 
 func deadlineIsTold(v *version) {

@@ -32,7 +32,7 @@ import (
 const (
 	// patience is how long a test waits for what must come.
 	patience = time.Minute
-	// attempts is how often what a deadline may end too early on a busy machine is tried.
+	// attempts is how often what a deadline may end too early on a busy machine is tried: see inTime.
 	attempts = 20
 )
 
@@ -163,6 +163,18 @@ func (v *version) awaitCancelled(in *node.Request, name string) {
 	v.await(func(c *assert.CollectT) {
 		require.Contains(c, v.records(name, in.GetId()), "cancelled")
 	})
+}
+
+// inTime calls once until it reports that it was in time: on a busy machine a deadline may pass before there is
+// what it is to end. Never says what has not happened then.
+func (v *version) inTime(never string, once func() bool) {
+	v.t.Helper()
+	for range attempts {
+		if once() {
+			return
+		}
+	}
+	require.Failf(v.t, "never in time", "%s in %d attempts", never, attempts)
 }
 
 // settle waits until the version works on no request any more: what has not run
