@@ -6,8 +6,12 @@ export KO_CONFIG_PATH := ko.yaml
 export HOME := $(or $(strip $(HOME)),$(CURDIR)/.cache/home)
 
 VCS    := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
-# The race detector needs a C compiler; binaries contain the commit they were built from, if git knows it.
+# One way to compile for builds, lint, vet and the tests on a cluster, so that they share Go's cache. The race detector
+# needs a C compiler and has its own; binaries contain the commit they were built from, if git knows it.
+export GOFLAGS     := $(or $(strip $(GOFLAGS)),-trimpath)
+export CGO_ENABLED := 0
 RACE   := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
+GOTEST := $(if $(RACE),CGO_ENABLED=1) go test $(RACE)
 PYTHON := tools/python.sh
 WITH_PYTHON = if python=$$($(PYTHON) 2>/dev/null); then export KRT_PYTHON=$$python; fi
 # The versions in functions/, our Go modules whose tests need no cluster, and those to lint (kube would compile Kubernetes).
@@ -23,20 +27,20 @@ deps: ## Install what is missing: python3 with protobuf (apt as root, else a .ve
 	@$(PYTHON) >/dev/null || echo "Continuing without Python: Python nodes and their tests are left out."
 
 build: ## Build bin/kn-krt, bin/entrypoint and bin/runner
-	@echo "Building the programs in bin/ (the first time takes a minute)"; CGO_ENABLED=0 go build $(VCS) -trimpath -o bin/ ./cmd/...
+	@echo "Building the programs in bin/ (the first time takes a minute)"; go build $(VCS) -o bin/ ./cmd/...
 
 # The build tag "local" leaves out the commands for a cluster, and with them 640 of 1,140 packages.
 run: deps ## Run functions/price-estimator on this machine (without Python: functions/chain)
 	@echo "Downloading the Go modules that a local run needs"
-	@CGO_ENABLED=0 go list -tags local -deps ./cmd/kn-krt 2> >(grep -v '^go: downloading' >&2) >/dev/null
+	@go list -tags local -deps ./cmd/kn-krt 2> >(grep -v '^go: downloading' >&2) >/dev/null
 	@echo "Compiling bin/local/kn-krt (the first time takes a minute)"
-	@CGO_ENABLED=0 go build $(VCS) -tags local -trimpath -o bin/local/ ./cmd/kn-krt
+	@go build $(VCS) -tags local -o bin/local/ ./cmd/kn-krt
 	@if python=$$($(PYTHON) 2>/dev/null); then echo "Starting functions/price-estimator"; \
 		KRT_PYTHON=$$python exec bin/local/kn-krt run functions/price-estimator --set OUTPUT_PRICE_CURRENCY=EUR; \
 	else echo "No Python with protobuf found: starting functions/chain, which is in Go"; exec bin/local/kn-krt run functions/chain; fi
 
 # All are tested, also after a failure, and what has failed is listed at the end.
-TESTS = $(WITH_PYTHON); RACE=$(RACE) tools/test.sh $(MODULES) -- $(FUNCTIONS)
+TESTS = $(WITH_PYTHON); $(if $(RACE),CGO_ENABLED=1) RACE=$(RACE) tools/test.sh $(MODULES) -- $(FUNCTIONS)
 test: deps build ## Run all tests that need no cluster (race detector), then every function's own
 	@$(TESTS)
 test-all: deps build bin/cluster ## Run what make test, test-api and test-tracing run, compiled and linked once, as .ci/run does
@@ -62,8 +66,8 @@ e2e-knative: bin/cluster ## Show both deliveries and publishing under load on Kn
 TOOLS = kube=$$(bin/cluster tool kube); crds=$$(bin/cluster crds); export KRT_KUBE=$$kube KRT_CRDS=$$crds
 HELM  = helm=$$(bin/cluster tool helm); export KRT_HELM=$$helm
 test-api: bin/cluster ## Run the tests that need an apiserver and nothing else (no root; builds Kubernetes once)
-	@$(TOOLS); go test $(RACE) -count=1 ./test/apiserver/...
-	@$(TOOLS); $(HELM); go test -count=1 -run 'Chart|Kustomization' ./pkg/release; go test $(RACE) -count=1 -run OnACluster ./test/browser
+	@$(TOOLS); $(GOTEST) -count=1 ./test/apiserver/...
+	@$(TOOLS); $(HELM); go test -count=1 -run 'Chart|Kustomization' ./pkg/release; $(GOTEST) -count=1 -run OnACluster ./test/browser
 test-browser: deps ## Test the dashboard in a real Chromium; SHOTS=docs/images draws the pictures of the docs instead
 	@$(WITH_PYTHON); CI=1 go test -count=1 ./test/browser $(if $(SHOTS),-run TestShots -args -shots '$(abspath $(SHOTS))')
 test-tracing: deps bin/cluster ## Look at the traces of versions on this machine in a real Jaeger (builds it once, in 3 minutes)

@@ -16,15 +16,17 @@ tested() {
 }
 
 [[ -n ${RACE:-} ]] || echo "No C compiler found: testing without the race detector."
+# In CI all run, also what Go's cache has the result of.
+run=(${CI:+-count=1} ${RACE:+"$RACE"})
 # Twice as many packages at a time as CPUs, because tests wait for processes.
 at_once=$((2 * $(getconf _NPROCESSORS_ONLN)))
 while (($#)) && [[ $1 != -- ]]; do
-	tested "the Go module in $1" "$1" go test -timeout 45m -p "$at_once" ${RACE:+"$RACE"} ./...
+	tested "the Go module in $1" "$1" go test -timeout 45m -p "$at_once" "${run[@]}" ./...
 	shift
 done
 shift
 # A flood of logs takes a minute with the race detector, so it is left out there.
-[[ -z ${RACE:-} ]] || tested "a flood of logs in ./test/browser" . go test -run TestAFloodOfLogs ./test/browser
+[[ -z ${RACE:-} ]] || tested "a flood of logs in ./test/browser" . go test ${CI:+-count=1} -run TestAFloodOfLogs ./test/browser
 for function in "$@"; do
 	if [[ -z ${KRT_PYTHON:-} ]] && grep -q '\.py' "$function/krt.yml"; then
 		echo "Leaving out $function: it needs Python"
