@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"html/template"
 	"reflect"
-	"regexp"
 	"strings"
 	"text/template/parse"
+	"unicode"
 
 	"krt.dev/kn-krt/pkg/legible"
 )
@@ -88,14 +88,23 @@ func show(pipe *parse.PipeNode) {
 	pipe.Cmds = append(pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: pipe.Position(), Args: []parse.Node{name}})
 }
 
-// attribute matches the beginning of an attribute's value, with its name.
-var attribute = regexp.MustCompile(`([\w-]+)="[^"]*$`)
-
 // shown reports whether people read what follows: not the value of a field or of an attribute that only
 // programs read.
 func shown(before string) bool {
-	if name := attribute.FindStringSubmatch(before); name != nil {
-		return name[1] == "title" || name[1] == "alt" || name[1] == "placeholder" || name[1] == "aria-label"
+	switch attribute(before) {
+	case "":
+		return strings.LastIndex(before, "<textarea") <= strings.LastIndex(before, "</")
+	case "title", "alt", "placeholder", "aria-label":
+		return true
 	}
-	return strings.LastIndex(before, "<textarea") <= strings.LastIndex(before, "</")
+	return false
+}
+
+// attribute is the name of the attribute in whose value the text ends, or "".
+func attribute(text string) string {
+	before, isValue := strings.CutSuffix(text[:strings.LastIndexByte(text, '"')+1], `="`)
+	if !isValue {
+		return ""
+	}
+	return before[strings.LastIndexFunc(before, unicode.IsSpace)+1:]
 }
