@@ -71,6 +71,7 @@ func newWorld(t *testing.T, selector labels.Selector) *world {
 	stop := apiserver.Run(c)
 	w.stop = func() { require.NoError(t, stop()) }
 	t.Cleanup(w.stop)
+	require.True(t, c.GetCache().WaitForCacheSync(t.Context()), "before it has started it cannot be read")
 	w.client, w.Client, w.Live = c.GetClient(), c.GetClient(), c.GetAPIReader()
 	w.owner = w.newOwner("owner")
 	return w
