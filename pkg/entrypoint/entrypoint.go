@@ -203,7 +203,6 @@ type Entrypoint struct {
 	health   *health.Server
 	records  sync.Pool // of *record.Record, for as long as observers look at one
 	sends    sync.Pool // of the delivery; see [delivery.Request]
-	replays  sync.Map  // ids of dead letters that are being replayed
 	inFlight atomic.Int64
 	logged   atomic.Int64 // the last second in which a dropped reply was logged
 	ready    atomic.Bool

@@ -67,7 +67,7 @@ func (r *request) keepResult(out response) {
 	first := r.First.Event
 	l := letter.Letter{ID: first.CorrelationID, CausationID: first.CausationID, Message: r.route.want, Data: data}
 	l = r.table.origin(r.route).Result(l, out.failure, r.table.version.Results)
-	r.entry.options.Mail.Keep(l, free, r.replayed.Settle)
+	r.entry.options.Mail.Keep(l, free, r.replayed.Kept)
 }
 
 // bury keeps a dead letter of r, which has failed, if no client waits and there is none yet: dead, the event

@@ -3,7 +3,7 @@ package entrypoint_test
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -27,6 +27,10 @@ type letters struct {
 	mu   sync.Mutex
 	all  map[string]letter.Letter
 	away atomic.Bool
+	// refuses says that dead letters are refused for good.
+	refuses atomic.Bool
+	// read is called when a dead letter has been read.
+	read func()
 }
 
 func (s *letters) Put(_ context.Context, l letter.Letter) error {
@@ -36,8 +40,12 @@ func (s *letters) Put(_ context.Context, l letter.Letter) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l = l.Legal()
-	if err := l.Check(); err != nil {
-		return &letter.Error{Status: http.StatusBadRequest, Text: err.Error()}
+	if err := l.Check(); err != nil || l.Kind == letter.Dead && s.refuses.Load() {
+		return &letter.Error{Status: http.StatusBadRequest, Text: fmt.Sprint("refused: ", err)}
+	}
+	claim, claimed := s.all[string(l.Kind)+" "+l.ID]
+	if l.Kind == letter.Claim && claimed && claim.Expires.IsZero() && claim.CausationID != l.CausationID {
+		return &letter.Error{Status: http.StatusConflict, Text: "claimed"}
 	}
 	l.Data = append([]byte(nil), l.Data...)
 	s.all[string(l.Kind)+" "+l.ID] = l
@@ -46,8 +54,11 @@ func (s *letters) Put(_ context.Context, l letter.Letter) error {
 
 func (s *letters) Get(_ context.Context, kind letter.Kind, _, id string) (*letter.Letter, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	l, ok := s.all[string(kind)+" "+id]
+	s.mu.Unlock()
+	if kind == letter.Dead && s.read != nil {
+		s.read()
+	}
 	if !ok {
 		return nil, letter.ErrNotFound
 	}
@@ -133,16 +144,6 @@ func (f *fixture) ended(id string) (status int, body string) {
 		return status != http.StatusAccepted
 	}, time.Minute, time.Millisecond, "%s", id)
 	return status, body
-}
-
-// replay replays a dead letter, and returns the status and the text of the response.
-func (f *fixture) replay(id string) (int, string) {
-	res, err := http.Post(f.inspect+"/letters/dead/"+id+"/replay", "", http.NoBody)
-	require.NoError(f.t, err)
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	require.NoError(f.t, err)
-	return res.StatusCode, string(body)
 }
 
 func TestTheResultOfAnAsynchronousRequestIsKept(t *testing.T) {

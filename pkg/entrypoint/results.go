@@ -76,38 +76,36 @@ func (e *Entrypoint) serveReplay(t *table, w http.ResponseWriter, r *http.Reques
 
 // replay begins to replay the dead letter of an id, or returns why it does not.
 func (e *Entrypoint) replay(ctx context.Context, t *table, id string) *mail.Refusal {
-	l, refusal := e.options.Mail.Letter(ctx, t.version.Name, id)
+	x, refusal := e.options.Mail.Claim(ctx, t.version.Name, id)
 	if refusal != nil {
 		return refusal
 	}
-	route := t.byName[l.Workflow]
-	if route == nil {
-		return &mail.Refusal{Status: http.StatusConflict, Text: fmt.Sprintf("%v: there is no workflow %q any more", mail.ErrOther, l.Workflow)}
-	}
-	if queue, ok := e.options.Queue.(replayer); ok && route.queued {
-		return mail.RefusalOf(queue.Replay(ctx, *l))
-	}
-	if route = route.replay; route == nil {
-		return &mail.Refusal{Status: http.StatusConflict, Text: "the entrypoint does not know the addresses of the nodes: restart the version"}
-	}
-	x, refusal := e.options.Mail.Replayed(t.origin(route), l)
-	if refusal != nil {
-		return refusal
-	}
-	if _, busy := e.replays.LoadOrStore(id, true); busy || e.pending.Get(x.ID) != nil {
-		if !busy {
-			e.replays.Delete(id)
-		}
-		return &mail.Refusal{Status: http.StatusConflict, Text: "the request is in work"}
+	route := t.byName[x.Letter.Workflow]
+	if queue, ok := e.options.Queue.(replayer); ok && route != nil && route.queued {
+		defer x.Release()
+		return mail.RefusalOf(queue.Replay(ctx, *x.Letter))
 	}
 	if refusal = e.begin(t, route, x); refusal != nil {
-		e.replays.Delete(id)
+		x.Release()
 	}
 	return refusal
 }
 
-// begin begins the request that replays a dead letter, or returns why it does not.
+// begin begins the request that replays a dead letter of r, or returns why it does not.
 func (e *Entrypoint) begin(t *table, r *route, x *mail.Replayed) *mail.Refusal {
+	if r == nil {
+		text := fmt.Sprintf("%v: there is no workflow %q any more", mail.ErrOther, x.Letter.Workflow)
+		return &mail.Refusal{Status: http.StatusConflict, Text: text}
+	}
+	if r = r.replay; r == nil {
+		return &mail.Refusal{Status: http.StatusConflict, Text: "the entrypoint does not know the addresses of the nodes: restart the version"}
+	}
+	if refusal := x.Begin(t.origin(r)); refusal != nil {
+		return refusal
+	}
+	if e.pending.Get(x.ID) != nil {
+		return &mail.Refusal{Status: http.StatusConflict, Text: "the request is in work"}
+	}
 	k, overload := e.admit(t, r, record.CloudEvent)
 	if overload != nil {
 		return &mail.Refusal{Status: http.StatusServiceUnavailable, Text: overload.GetMessage()}
@@ -121,9 +119,6 @@ func (e *Entrypoint) begin(t *table, r *route, x *mail.Replayed) *mail.Refusal {
 		time.Now().Add(t.version.BackgroundTimeout), true)
 	q.From = x.Letter.Step
 	go q.deliver()
-	go func() {
-		defer e.replays.Delete(x.Letter.ID)
-		q.attend(context.Background())
-	}()
+	go q.attend(context.Background())
 	return nil
 }

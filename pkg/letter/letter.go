@@ -22,9 +22,12 @@ const (
 	Result Kind = "result"
 	// Dead is a dead letter: an event that was given up on. Its ID is that of [DeadID].
 	Dead Kind = "dead"
+	// Claim says that the dead letter with its ID is being replayed, and who replays it: its CausationID. It is kept in
+	// place of none, of one that has expired, and of one of the same CausationID; else it is refused with 409.
+	Claim Kind = "claim"
 )
 
-// Kinds are all kinds.
+// Kinds are all kinds of letters that people read.
 func Kinds() []Kind { return []Kind{Result, Dead} }
 
 // Bounds of a letter, in bytes unless it is said otherwise.
@@ -47,10 +50,12 @@ const (
 	maxID, maxName, maxMessage = 200, 63, 512
 )
 
-// Bounds of how long a result is kept.
+// Bounds of how long a letter is kept.
 const (
 	// DefaultKept is how long it is if its letter does not say.
 	DefaultKept = 24 * time.Hour
+	// ClaimKept is the same of a claim.
+	ClaimKept = time.Minute
 	// MaxKept is the longest time for which a letter can ask: of any kind.
 	MaxKept = 366 * 24 * time.Hour
 )
@@ -69,8 +74,8 @@ type Letter struct {
 	Step int    `json:"step"`
 	// Time is when it happened; the store sets it if it is zero.
 	Time time.Time `json:"time,omitzero"`
-	// Expires is when the letter is gone. If it is zero, a result has [DefaultKept], and a dead
-	// letter is kept as the store's setting retention-dead-letters says.
+	// Expires is when the letter is gone. If it is zero, a result has [DefaultKept], a claim
+	// [ClaimKept], and a dead letter is kept as the store's setting retention-dead-letters says.
 	Expires time.Time `json:"expires,omitzero"`
 	// Status is why it failed; nil if it did not.
 	Status *Status `json:"status,omitempty"`
@@ -112,8 +117,8 @@ func CheckID(id string) error {
 
 // Check returns why k is not a kind.
 func (k Kind) Check() error {
-	if k != Result && k != Dead {
-		return fmt.Errorf("kind: %.20q is not %s or %s", string(k), Result, Dead)
+	if k != Result && k != Dead && k != Claim {
+		return fmt.Errorf("kind: %.20q is not %s, %s or %s", string(k), Result, Dead, Claim)
 	}
 	return nil
 }
@@ -158,7 +163,7 @@ func (l *Letter) checkTexts() error {
 			return fmt.Errorf("%s: it must be text of at most %d bytes, without control characters", one.name, one.most)
 		}
 	}
-	if l.Workflow == "" {
+	if l.Workflow == "" && l.Kind != Claim {
 		return errors.New("workflow: missing")
 	}
 	return nil

@@ -26,11 +26,15 @@ type LetterSelection struct {
 // ErrNoLetter is the error for a letter that is not kept, or has expired.
 var ErrNoLetter = errors.New("there is no such letter")
 
+// ErrClaimed is the error for a claim of a letter that another one claims.
+var ErrClaimed = errors.New("the letter is claimed already")
+
 // Letters keeps letters. A letter is named by its runtime, version, kind and ID.
 type Letters interface {
 	// SaveLetter keeps a letter, whose Time, Expires and Size are set, in place of the one with its name.
 	// When it returns nil the letter is committed. A result that is a failure does not replace one that is none
-	// and has not expired: an event may be delivered again after its request has succeeded.
+	// and has not expired: an event may be delivered again after its request has succeeded. A claim replaces none
+	// that has another CausationID and has not expired: ErrClaimed.
 	SaveLetter(ctx context.Context, runtime string, l letter.Letter) error
 	// ReadLetter returns the one letter that is selected by all of its name, or ErrNoLetter. Before
 	// it reads the Data it calls hold with its size, whose error it returns.

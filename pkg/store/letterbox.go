@@ -79,8 +79,12 @@ func (s *Server) saveLetter(r request) (any, error) {
 		l.Time = now
 	}
 	l.Time = l.Time.UTC()
-	if l.Kind == letter.Result && l.Expires.IsZero() {
+	switch {
+	case !l.Expires.IsZero():
+	case l.Kind == letter.Result:
 		l.Expires = now.Add(letter.DefaultKept)
+	case l.Kind == letter.Claim:
+		l.Expires = now.Add(letter.ClaimKept)
 	}
 	if latest := now.Add(letter.MaxKept); l.Expires.After(latest) {
 		l.Expires = latest

@@ -194,7 +194,7 @@ func (s *Server) failure(r *http.Request, err error) (status int, response wire.
 		return p.Status, wire.Failure{Error: p.Text}
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, wire.Failure{Error: fmt.Sprintf("the request has more than %d bytes", large.Limit)}
-	case errors.Is(err, ErrExists):
+	case errors.Is(err, ErrExists), errors.Is(err, ErrClaimed):
 		return http.StatusConflict, wire.Failure{Error: err.Error()}
 	case errors.Is(err, ErrNoLetter):
 		return http.StatusNotFound, wire.Failure{Error: err.Error()}

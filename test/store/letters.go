@@ -63,6 +63,7 @@ func Letters(t *testing.T, b store.Letters) {
 	t.Run("letters", func(t *testing.T) {
 		t.Run("kept", func(t *testing.T) { keptLetters(t, b) })
 		t.Run("failures", func(t *testing.T) { failedResults(t, b) })
+		t.Run("claims", func(t *testing.T) { claims(t, b) })
 		t.Run("listed", func(t *testing.T) { listedLetters(t, b) })
 		t.Run("expired", func(t *testing.T) { expiredLetters(t, b) })
 		t.Run("deleted", func(t *testing.T) { deletedLetters(t, b) })
@@ -125,6 +126,38 @@ func failedResults(t *testing.T, b store.Letters) {
 	dead, again := success, failure
 	dead.Kind, again.Kind = letter.Dead, letter.Dead
 	require.Equal(t, again, steps(dead, again))
+}
+
+// claims: one replaces none of another holder, until that has expired; of many at a time one is kept.
+func claims(t *testing.T, b store.Letters) {
+	id := "id/1"
+	claim := func(holder string, expires time.Time) error {
+		return b.SaveLetter(t.Context(), ours, letter.Letter{
+			Kind: letter.Claim, ID: id, Version: "claims", Time: at(1), CausationID: holder, Expires: expires,
+		})
+	}
+	later, before := time.Now().Add(time.Hour).UTC(), time.Unix(1, 0).UTC()
+	require.NoError(t, claim("a", later))
+	require.ErrorIs(t, claim("b", later), store.ErrClaimed)
+	require.ErrorIs(t, claim("b", before), store.ErrClaimed, "nobody else gives it back")
+	require.NoError(t, claim("a", later.Add(time.Hour)), "it is renewed")
+	require.NoError(t, claim("a", before))
+	require.NoError(t, claim("b", later), "it was given back")
+	id = "id/2"
+	const holders = 8
+	taken := make(chan error, holders)
+	for i := range holders {
+		go func() { taken <- claim(fmt.Sprint("holder-", i), later) }()
+	}
+	kept := 0
+	for range holders {
+		if err := <-taken; err == nil {
+			kept++
+		} else {
+			require.ErrorIs(t, err, store.ErrClaimed)
+		}
+	}
+	require.Equal(t, 1, kept)
 }
 
 // listedLetters: newest first, in pages, by version and workflow; and counted so.

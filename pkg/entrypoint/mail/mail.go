@@ -95,13 +95,17 @@ func (b *Box) Collect(to chan<- prometheus.Metric) {
 }
 
 // Keep saves l in the background, and does not wait. Free, which may be nil, is called when the data of l
-// is not used any more; then is called once l is saved, and may be nil too.
-func (b *Box) Keep(l letter.Letter, free, then func()) {
+// is not used any more; then is called once it is known whether l is kept, and may be nil too.
+func (b *Box) Keep(l letter.Letter, free func(), then func(kept bool)) {
 	if free == nil {
 		free = func() {}
 	}
+	if then == nil {
+		then = func(bool) {}
+	}
 	if b == nil {
 		free()
+		then(false)
 		return
 	}
 	size := int64(len(l.Data))
@@ -109,6 +113,7 @@ func (b *Box) Keep(l letter.Letter, free, then func()) {
 	if err := b.enter(name, size); err != nil {
 		free()
 		b.drop(&l, err)
+		then(false)
 		return
 	}
 	go func() {
@@ -116,9 +121,7 @@ func (b *Box) Keep(l letter.Letter, free, then func()) {
 		defer free()
 		b.turns <- struct{}{}
 		defer func() { <-b.turns }()
-		if b.Save(b.life, l) == nil && then != nil {
-			then()
-		}
+		then(b.Save(b.life, l) == nil)
 	}()
 }
 

@@ -70,7 +70,10 @@ func TestALetterIsSavedOnceTheStoreIsBack(t *testing.T) {
 		return nil
 	})
 	freed, saved := make(chan struct{}), make(chan struct{})
-	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, func() { close(freed) }, func() { close(saved) })
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, func() { close(freed) }, func(kept bool) {
+		require.True(t, kept)
+		close(saved)
+	})
 	require.True(t, b.Saving(letter.Dead, "a/0"))
 	<-saved
 	<-freed
@@ -81,9 +84,10 @@ func TestALetterIsSavedOnceTheStoreIsBack(t *testing.T) {
 
 func TestALetterThatIsRefusedIsDropped(t *testing.T) {
 	b := newBox(func(int, letter.Letter) error { return &letter.Error{Status: http.StatusBadRequest, Text: "no"} })
-	freed := make(chan struct{})
-	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, func() { close(freed) }, func() { t.Error("it is not saved") })
+	freed, known := make(chan struct{}), make(chan bool, 1)
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, func() { close(freed) }, func(kept bool) { known <- kept })
 	<-freed
+	require.False(t, <-known)
 	b.Close(time.Minute)
 	counts(t, b, 0, 1)
 	require.Error(t, b.Save(t.Context(), letter.Letter{Kind: letter.Dead, ID: "a/0"}))
@@ -96,9 +100,10 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	for range 8 {
 		b.Keep(large, nil, nil)
 	}
-	freed := false
-	b.Keep(large, func() { freed = true }, nil) // the ninth does not fit into 64 MiB
+	freed, kept := false, true
+	b.Keep(large, func() { freed = true }, func(now bool) { kept = now }) // the ninth does not fit into 64 MiB
 	require.True(t, freed)
+	require.False(t, kept)
 	close(goOn)
 	b.Close(time.Minute)
 	counts(t, b, 8, 1)
@@ -115,10 +120,11 @@ func TestCloseEndsWhatTakesTooLong(t *testing.T) {
 
 func TestABoxThatIsNoneKeepsNothing(t *testing.T) {
 	var b *mail.Box
-	freed := false
-	b.Keep(letter.Letter{}, func() { freed = true }, nil)
+	freed, kept := false, true
+	b.Keep(letter.Letter{}, func() { freed = true }, func(now bool) { kept = now })
 	b.Close(0)
 	require.True(t, freed)
+	require.False(t, kept)
 }
 
 // given is an event that node b of a workflow has got.

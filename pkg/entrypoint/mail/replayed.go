@@ -2,6 +2,7 @@ package mail
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,10 +25,12 @@ type Replayed struct {
 	Letter *letter.Letter
 	Event  *event.Event
 
-	box     *Box
-	version string
-	// unsettled counts what is left until the letter is of no use any more: the request's end, and
-	// its result being kept. again says that the replay has failed.
+	box *Box
+	// claim excludes other replays of the letter until release is called.
+	claim   letter.Letter
+	release context.CancelFunc
+	// unsettled counts what is left until it is known what becomes of the letter: the request's end, its result being
+	// kept, and letters that are kept because the replay has failed, which again says.
 	unsettled atomic.Int32
 	again     atomic.Bool
 }
@@ -58,36 +61,84 @@ func (r *Refusal) Write(w http.ResponseWriter, id string) {
 	http.Error(w, fmt.Sprintf("cannot replay the dead letter %s: %s", clip.Text(id, 64), r.Text), r.Status)
 }
 
-// Letter reads the dead letter of an id.
-func (b *Box) Letter(ctx context.Context, version, id string) (*letter.Letter, *Refusal) {
+// Claim claims the dead letter of an id and then reads it: at whatever replica, there is no other replay of it before
+// Release, or until this one is settled.
+func (b *Box) Claim(ctx context.Context, version, id string) (*Replayed, *Refusal) {
 	if b == nil {
 		return nil, &Refusal{http.StatusNotFound, "the version keeps none: it was started without a store, or by an older kn-krt"}
 	}
+	x := &Replayed{box: b, claim: letter.Letter{Kind: letter.Claim, ID: id, Version: version, CausationID: rand.Text()}}
+	if err := b.enter(nameOf(letter.Claim, id), 0); err != nil {
+		return nil, refusalOfStore(err)
+	}
+	held, release := context.WithCancel(b.life)
+	x.release = release
+	go x.hold(held)
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	l, err := b.Get(ctx, letter.Dead, version, id)
-	switch {
-	case errors.Is(err, letter.ErrNotFound):
-		return nil, &Refusal{http.StatusNotFound, "there is none"}
-	case err != nil:
-		return nil, &Refusal{http.StatusServiceUnavailable, err.Error()}
+	err := b.Put(ctx, x.claim)
+	if err == nil {
+		x.Letter, err = b.Get(ctx, letter.Dead, version, id)
 	}
-	return l, nil
+	if err != nil {
+		x.Release()
+		return nil, refusalOfStore(err)
+	}
+	return x, nil
 }
 
-// Replayed begins the replay of a letter of the workflow.
-func (b *Box) Replayed(o Origin, l *letter.Letter) (*Replayed, *Refusal) {
-	ev, err := o.Replay(l)
+// refusalOfStore is the refusal because of an error of the store.
+func refusalOfStore(err error) *Refusal {
+	var refused *letter.Error
+	switch {
+	case errors.Is(err, letter.ErrNotFound):
+		return &Refusal{http.StatusNotFound, "there is none"}
+	case errors.As(err, &refused) && refused.Status == http.StatusConflict:
+		return &Refusal{http.StatusConflict, fmt.Sprintf("it is being replayed. If the replica that does so was killed, try again after %s",
+			letter.ClaimKept)}
+	}
+	return &Refusal{http.StatusServiceUnavailable, err.Error()}
+}
+
+// hold renews the claim until ctx is done, and gives it back then. What fails is tried again, or the claim expires.
+func (x *Replayed) hold(ctx context.Context) {
+	defer x.box.leave(nameOf(letter.Claim, x.claim.ID), 0)
+	renew := time.NewTicker(letter.ClaimKept / 3)
+	defer renew.Stop()
+	for {
+		select {
+		case <-renew.C:
+			_ = x.putClaim()
+		case <-ctx.Done():
+			x.claim.Expires = time.Unix(1, 0).UTC()
+			_ = x.putClaim()
+			return
+		}
+	}
+}
+
+func (x *Replayed) putClaim() error {
+	ctx, cancel := context.WithTimeout(x.box.life, storeTime)
+	defer cancel()
+	return x.box.Put(ctx, x.claim)
+}
+
+// Release gives the letter back: it may be replayed again.
+func (x *Replayed) Release() { x.release() }
+
+// Begin begins the replay of the letter, which is one of the workflow: [Replayed.Settle] has to be called twice.
+func (x *Replayed) Begin(o Origin) *Refusal {
+	ev, err := o.Replay(x.Letter)
 	if err != nil {
-		return nil, &Refusal{http.StatusConflict, err.Error()}
+		return &Refusal{http.StatusConflict, err.Error()}
 	}
 	id, ok := seal.ParseID(ev.CorrelationID)
 	if !ok {
-		return nil, &Refusal{http.StatusConflict, "its event has no correlation id of a request"}
+		return &Refusal{http.StatusConflict, "its event has no correlation id of a request"}
 	}
-	x := &Replayed{ID: id, Letter: l, Event: ev, box: b, version: o.Version}
+	x.ID, x.Event = id, ev
 	x.unsettled.Store(2)
-	return x, nil
+	return nil
 }
 
 // Prepare has first, the event with which a request begins, go on where the letter's was given up on.
@@ -101,22 +152,26 @@ func (x *Replayed) Prepare(first *event.Event) {
 }
 
 // Failed makes l, which is kept because the replay has failed, one that follows the letter, and returns
-// what is to be done once it is kept.
-func (x *Replayed) Failed(l *letter.Letter) (then func()) {
+// what is to be done once it is known whether it is kept.
+func (x *Replayed) Failed(l *letter.Letter) (then func(kept bool)) {
 	if x == nil {
 		return nil
 	}
 	x.Stay()
+	x.unsettled.Add(1)
 	if l.Message == "" { // the letter that there is has an event
 		status, at := l.Status, l.Time
 		*l = *x.Letter
 		l.Status, l.Time = status, at
 	}
 	l.Replays = min(x.Letter.Replays+1, letter.MaxReplays)
-	if l.ID == x.Letter.ID {
-		return nil
+	elsewhere := l.ID != x.Letter.ID // it has failed at another step
+	return func(kept bool) {
+		if kept && elsewhere {
+			x.delete()
+		}
+		x.Settle()
 	}
-	return x.delete // it has failed at another step
 }
 
 // Ended reports whether the replay has ended where its nodes end without a response and these steps: what is left of a
@@ -133,18 +188,30 @@ func (x *Replayed) Stay() {
 	}
 }
 
+// Kept is Settle once it is known whether the result is kept. If it is not, the replay has failed.
+func (x *Replayed) Kept(kept bool) {
+	if !kept {
+		x.Stay()
+	}
+	x.Settle()
+}
+
 // Settle notes that one of two has been done: the request has ended, and its result is kept if it is to be.
-// After both the letter is deleted, unless the replay has failed: a crash before that leaves it.
+// After both the letter is deleted, unless the replay has failed: a crash before that leaves it. Then it is released.
 func (x *Replayed) Settle() {
-	if x != nil && x.unsettled.Add(-1) == 0 && !x.again.Load() {
+	if x == nil || x.unsettled.Add(-1) != 0 {
+		return
+	}
+	if !x.again.Load() {
 		x.delete()
 	}
+	x.Release()
 }
 
 func (x *Replayed) delete() {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
 	defer cancel()
-	if err := x.box.Delete(ctx, letter.Dead, x.version, x.Letter.ID); err != nil && !errors.Is(err, letter.ErrNotFound) {
+	if err := x.box.Delete(ctx, letter.Dead, x.claim.Version, x.Letter.ID); err != nil && !errors.Is(err, letter.ErrNotFound) {
 		x.box.log.Warn("a dead letter has been replayed, and could not be deleted", "id", x.Letter.ID, "error", err)
 	}
 }

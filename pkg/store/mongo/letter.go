@@ -31,6 +31,7 @@ const (
 	keyBytes   = "bytes"
 	keySize    = "size"
 	keySuccess = "success" // of a result that is not a failure
+	keyHolder  = "holder"  // of a claim, its CausationID
 	keyMeta    = "meta"
 	keyData    = "data"
 )
@@ -60,7 +61,8 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 		{Key: wire.KeyID, Value: id}, {Key: keyKind, Value: string(l.Kind)}, {Key: keyOf, Value: l.Version}, {Key: keyLetter, Value: l.ID},
 		{Key: keyWorkflow, Value: l.Workflow}, {Key: keyTime, Value: l.Time.UnixNano()}, {Key: keyExpires, Value: store.Expiry(l).UnixNano()},
 		{Key: keyBytes, Value: bytes}, {Key: keySize, Value: size}, {Key: keyMeta, Value: string(meta)},
-		{Key: keySuccess, Value: l.Kind == letter.Result && l.Status == nil}, {Key: keyData, Value: bson.Binary{Data: data}},
+		{Key: keySuccess, Value: l.Kind == letter.Result && l.Status == nil}, {Key: keyHolder, Value: l.CausationID},
+		{Key: keyData, Value: bson.Binary{Data: data}},
 	}
 	met := replaced(l, id)
 	return s.retry(ctx, func(bool) error {
@@ -71,7 +73,7 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 		}
 		_, err := c.ReplaceOne(ctx, met, document, options.Replace().SetUpsert(true))
 		if len(met) > 1 && mongo.IsDuplicateKeyError(err) {
-			return nil
+			return kept(l)
 		}
 		return err
 	})

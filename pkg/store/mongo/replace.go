@@ -7,17 +7,29 @@ import (
 
 	"krt.dev/kn-krt/pkg/letter"
 	wire "krt.dev/kn-krt/pkg/runner/store"
+	"krt.dev/kn-krt/pkg/store"
 )
 
-// replaced is a filter for the letter that a letter with an _id replaces. Where a success is kept that a failure does
-// not replace, an upsert would insert another one with its _id, and fails.
+// replaced is a filter for the letter that a letter with an _id replaces. Where one is kept that is not replaced, such
+// as a success by a failure, an upsert would insert another one with its _id, and fails.
 func replaced(l letter.Letter, id string) bson.D {
 	met := bson.D{{Key: wire.KeyID, Value: id}}
-	if l.Kind == letter.Result && l.Status != nil {
-		met = append(met, bson.E{Key: "$or", Value: bson.A{
-			bson.D{{Key: keySuccess, Value: bson.D{{Key: "$ne", Value: true}}}},
-			bson.D{{Key: keyExpires, Value: bson.D{{Key: "$lte", Value: time.Now().UnixNano()}}}},
-		}})
+	expired := bson.D{{Key: keyExpires, Value: bson.D{{Key: "$lte", Value: time.Now().UnixNano()}}}}
+	switch {
+	case l.Kind == letter.Result && l.Status != nil:
+		failure := bson.D{{Key: keySuccess, Value: bson.D{{Key: "$ne", Value: true}}}}
+		met = append(met, bson.E{Key: "$or", Value: bson.A{failure, expired}})
+	case l.Kind == letter.Claim:
+		own := bson.D{{Key: keyHolder, Value: l.CausationID}}
+		met = append(met, bson.E{Key: "$or", Value: bson.A{own, expired}})
 	}
 	return met
+}
+
+// kept is the error of a letter that does not replace the one that is kept.
+func kept(l letter.Letter) error {
+	if l.Kind == letter.Claim {
+		return store.ErrClaimed
+	}
+	return nil
 }

@@ -39,15 +39,19 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 	if data == nil {
 		data = []byte{}
 	}
-	_, err = s.exec(ctx, `
+	saved, err := s.exec(ctx, `
 INSERT INTO krt_letters (runtime, kind, version, letter, workflow, time, expires, bytes, meta, data)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (runtime, kind, version, letter) DO UPDATE SET workflow = excluded.workflow, time = excluded.time,
 	expires = excluded.expires, bytes = excluded.bytes, meta = excluded.meta, data = excluded.data
-	WHERE krt_letters.kind <> 'result' OR excluded.meta::json -> 'status' IS NULL OR krt_letters.meta::json -> 'status' IS NOT NULL
-		OR krt_letters.expires <= $11`,
+	WHERE krt_letters.expires <= $11 OR krt_letters.kind = 'dead'
+		OR krt_letters.kind = 'result' AND (excluded.meta::json -> 'status' IS NULL OR krt_letters.meta::json -> 'status' IS NOT NULL)
+		OR krt_letters.kind = 'claim' AND krt_letters.meta::json ->> 'causation_id' = excluded.meta::json ->> 'causation_id'`,
 		runtime, string(l.Kind), l.Version, l.ID, l.Workflow, l.Time.UnixNano(), store.Expiry(l).UnixNano(), bytes, string(meta), data,
 		time.Now().UnixNano())
+	if err == nil && saved == 0 && l.Kind == letter.Claim {
+		err = store.ErrClaimed
+	}
 	return err
 }
 

@@ -43,12 +43,16 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 		if err != nil {
 			return err
 		}
-		_, err = w.exec(`
+		saved, err := w.changed(`
 INSERT INTO letters (runtime, kind, version, letter, workflow, time, expires, bytes, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (runtime, kind, version, letter) DO UPDATE SET workflow = excluded.workflow, time = excluded.time,
 	expires = excluded.expires, bytes = excluded.bytes, meta = excluded.meta, data = excluded.data
-	WHERE kind <> 'result' OR excluded.meta ->> 'status' IS NULL OR meta ->> 'status' IS NOT NULL OR expires <= ?`,
+	WHERE expires <= ? OR kind = 'dead' OR kind = 'result' AND (excluded.meta ->> 'status' IS NULL OR meta ->> 'status' IS NOT NULL)
+		OR kind = 'claim' AND meta ->> 'causation_id' = excluded.meta ->> 'causation_id'`,
 			runtime, string(l.Kind), l.Version, l.ID, l.Workflow, l.Time.UnixNano(), store.Expiry(l).UnixNano(), bytes, string(meta), data, now)
+		if err == nil && saved == 0 && l.Kind == letter.Claim {
+			err = store.ErrClaimed
+		}
 		return err
 	})
 }
