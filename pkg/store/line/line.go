@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	wire "krt.dev/kn-krt/pkg/runner/store"
 	"krt.dev/kn-krt/pkg/store"
 )
 
-// maxDatabases limits the databases, one for each runtime.
+// maxDatabases limits the databases that are known at a time, one for each runtime: each has a writer. For one more,
+// the one that was used the longest ago is forgotten, of those for which nothing waits.
 const maxDatabases = 1000
 
 // tagRuntime is the tag that keeps runtimes apart in one database.
@@ -39,7 +41,8 @@ type Options struct {
 	// Logger logs what cannot be written. Default: slog.Default().
 	Logger *slog.Logger
 
-	total *totals
+	databases int
+	total     *totals
 }
 
 // totals are the bytes of all databases that wait.
@@ -50,9 +53,10 @@ type Sink struct {
 	server  *remote
 	options Options
 
-	mu      sync.Mutex
-	writers map[string]*writer
-	closed  bool
+	mu        sync.Mutex
+	writers   map[string]*writer
+	forgotten Counts // of databases that are not known any more
+	closed    bool
 }
 
 // Counts are the measurements of a sink since it was opened, and those that wait.
@@ -79,6 +83,7 @@ func Open(rawURL string, o Options) (*Sink, error) {
 	o.MaxMemory = cmp.Or(o.MaxMemory, 16<<20)
 	o.MaxDisk = cmp.Or(o.MaxDisk, 256<<20)
 	o.TotalMemory, o.TotalDisk = cmp.Or(o.TotalMemory, 64<<20), cmp.Or(o.TotalDisk, 1<<30)
+	o.databases = cmp.Or(o.databases, maxDatabases)
 	o.total = &totals{}
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	s := &Sink{server: server, options: o, writers: map[string]*writer{}}
@@ -88,7 +93,7 @@ func Open(rawURL string, o Options) (*Sink, error) {
 	left, err := spools(o.Folder)
 	for _, name := range left {
 		if database, decodeErr := url.PathUnescape(name); decodeErr == nil && err == nil {
-			_, err = s.writer(database)
+			_, err = s.begin(database)
 		}
 	}
 	if err != nil {
@@ -116,10 +121,11 @@ func (s *Sink) SaveMeasurements(_ context.Context, runtime string, measurements 
 			measurements[i].Tags = withRuntime(measurements[i].Tags, runtime)
 		}
 	}
-	w, err := s.writer(database)
+	w, err := s.enter(database)
 	if err != nil {
 		return fmt.Errorf("measurements cannot be sent to %s: %w", s.server.name, err)
 	}
+	defer s.leave(w)
 	if err := w.add(measurements); err != nil {
 		return store.Refuse("%v", err)
 	}
@@ -135,18 +141,37 @@ func withRuntime(tags map[string]string, runtime string) map[string]string {
 	return with
 }
 
-// writer returns the writer of a database.
-func (s *Sink) writer(database string) (*writer, error) {
+// enter returns the writer of a database, which is not forgotten until leave is called.
+func (s *Sink) enter(database string) (*writer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w := s.writers[database]; w != nil {
-		return w, nil
+	w := s.writers[database]
+	if w == nil {
+		var err error
+		if w, err = s.begin(database); err != nil {
+			return nil, err
+		}
 	}
+	w.users++
+	return w, nil
+}
+
+func (s *Sink) leave(w *writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.users--
+	w.used = time.Now()
+}
+
+// begin makes the writer of a database that is not known. s is locked.
+func (s *Sink) begin(database string) (*writer, error) {
 	if s.closed {
 		return nil, errors.New("the store ends")
 	}
-	if len(s.writers) >= maxDatabases {
-		return nil, fmt.Errorf("there are more than %d databases", maxDatabases)
+	if len(s.writers) >= s.options.databases {
+		if err := s.makeRoom(); err != nil {
+			return nil, err
+		}
 	}
 	var files *spool
 	var left []*batch
@@ -161,17 +186,42 @@ func (s *Sink) writer(database string) (*writer, error) {
 	return w, nil
 }
 
+// makeRoom forgets a database. s is locked: nobody may begin to use the database again, and its folder, before its
+// writer has ended. That one has nothing to send, so it ends at once.
+func (s *Sink) makeRoom() error {
+	var oldest *writer
+	for _, w := range s.writers {
+		if (oldest == nil || w.used.Before(oldest.used)) && w.idle() {
+			oldest = w
+		}
+	}
+	if oldest == nil {
+		return fmt.Errorf("measurements for %d other databases wait to be written", len(s.writers))
+	}
+	delete(s.writers, oldest.database)
+	err := oldest.close(expired())
+	s.forgotten.add(oldest)
+	return err
+}
+
 // Counts returns the counts of all databases.
-func (s *Sink) Counts() (total Counts) {
-	for _, w := range s.all() {
-		total.Accepted += w.counts.accepted.Load()
-		total.Written += w.counts.written.Load()
-		total.Dropped += w.counts.dropped.Load()
-		memory, disk := w.queue.size()
-		total.Memory += memory
-		total.Disk += disk
+func (s *Sink) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := s.forgotten
+	for _, w := range s.writers {
+		total.add(w)
 	}
 	return total
+}
+
+func (c *Counts) add(w *writer) {
+	c.Accepted += w.counts.accepted.Load()
+	c.Written += w.counts.written.Load()
+	c.Dropped += w.counts.dropped.Load()
+	memory, disk := w.queue.size()
+	c.Memory += memory
+	c.Disk += disk
 }
 
 // Err returns why the newest request failed, of each database for which it did; nil when

@@ -85,6 +85,9 @@ func (s *spool) read(name string) ([]byte, error) {
 // remove removes a file; one that cannot be removed is overwritten or sent again.
 func (s *spool) remove(name string) { _ = os.Remove(filepath.Join(s.folder, name)) }
 
+// close removes the folder, unless there are files in it.
+func (s *spool) close() { _ = os.Remove(s.folder) }
+
 // spools returns the names of the databases that have a spool in folder.
 func spools(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)

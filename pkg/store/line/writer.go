@@ -34,6 +34,10 @@ type writer struct {
 	queue    *queue
 	known    conflicts
 
+	// users is how many calls may add points, and used when the last of them ended. The sink's lock guards both.
+	users int
+	used  time.Time
+
 	mu     sync.Mutex
 	failed error // why the newest request failed; nil when it did not
 	warned time.Time
@@ -57,6 +61,12 @@ func newWriter(server *remote, database string, s *spool, left []*batch, o Optio
 		w.stopped.Go(func() { w.spill(ctx) })
 	}
 	return w
+}
+
+// idle reports whether nothing waits or is being sent, and nobody is about to add anything. The sink is locked.
+func (w *writer) idle() bool {
+	memory, disk := w.queue.size()
+	return w.users == 0 && memory == 0 && disk == 0
 }
 
 // add accepts measurements, all or none. It does not wait for anything.
@@ -228,6 +238,7 @@ func (w *writer) close(ctx context.Context) error {
 		if err := w.queue.spill(0); err != nil {
 			return err
 		}
+		w.queue.spool.close()
 	}
 	w.queue.dropAll()
 	return nil
