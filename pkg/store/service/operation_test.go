@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,6 +43,37 @@ func TestPredictionsHaveALimitedNumberOfSeries(t *testing.T) {
 	all := make(chan prometheus.Metric, 2*maxSeries)
 	p.Collect(all)
 	require.Len(t, all, maxSeries+1)
+}
+
+// Nodes that have saved nothing for long make room for others, and no others do.
+func TestPredictionsOfNewVersionsHaveSeries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPredictions()
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(p)
+		count := func(version, node string) { p.count(store.Prediction{Runtime: "a", Version: version, Node: node}) }
+		versions := func() map[string]int {
+			families, err := registry.Gather()
+			require.NoError(t, err)
+			series := map[string]int{}
+			for _, one := range families[0].Metric {
+				series[one.Label[3].GetValue()]++ // they are in the order of their names
+			}
+			return series
+		}
+		for i := range maxSeries {
+			count("old", strconv.Itoa(i))
+		}
+		<-time.After(seriesTime - time.Second) // of the test's own clock
+		count("old", "0")
+		count("new", "0")
+		require.Equal(t, map[string]int{"old": maxSeries, "other": 1}, versions())
+		<-time.After(time.Second)
+		for i := range maxSeries {
+			count("new", strconv.Itoa(i))
+		}
+		require.Equal(t, map[string]int{"new": maxSeries - 1, "old": 1, "other": 1}, versions())
+	})
 }
 
 // page is what Prometheus reads.
