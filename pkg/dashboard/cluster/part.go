@@ -97,6 +97,13 @@ func (p *part[T, K]) fail(err error) {
 	p.settle()
 }
 
+// failure returns why nothing is known; nil if something is, or that is not decided yet.
+func (p *part[T, K]) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
 func (p *part[T, K]) settle() {
 	p.once.Do(func() { close(p.settled) })
 	var nothing K

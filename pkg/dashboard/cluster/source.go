@@ -88,11 +88,24 @@ func (s *Source) follow(namespace string) *scope {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.scopes[namespace]
-	if known == nil && s.scopes != nil && len(s.scopes) <= maxNamespaces {
+	if known == nil && s.scopes != nil && (len(s.scopes) <= maxNamespaces || s.makeRoom()) {
 		known = newScope(s.client.In(namespace), s.options.Review, s.changed)
 		s.scopes[namespace] = known
 	}
 	return known
+}
+
+// makeRoom ends the watches of a namespace that the user may not read any more, such as one that was deleted, and
+// reports whether there was one. s is locked.
+func (s *Source) makeRoom() bool {
+	for namespace, scope := range s.scopes {
+		if namespace != metav1.NamespaceAll && isForbidden(scope.versions.failure()) {
+			delete(s.scopes, namespace)
+			scope.end() // and does not wait: its watches may be about to lock s
+			return true
+		}
+	}
+	return false
 }
 
 // look follows the namespaces of a user who may not read those of all: that of the client,
