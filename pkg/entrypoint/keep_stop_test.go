@@ -3,6 +3,7 @@ package entrypoint_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,28 @@ func TestWorkThatAStopEndsIsKept(t *testing.T) {
 		require.Equal(t, event.ReasonStopping, l.Status.Reason)
 		require.Equal(t, "x", f.textOf(l.Data))
 	}
+}
+
+// All that a stop ends is kept, also if that is more than may wait for the store while the version serves.
+func TestHoweverMuchAStopEndsIsKept(t *testing.T) {
+	const requests = 20
+	f := newFixture(t)
+	o, s := keeping(t)
+	o.ConnectionGrace = time.Millisecond
+	begun := make(chan struct{}, requests)
+	f.serve(f.version(node(t, "a", stuck(begun))), o)
+	text := strings.Repeat("x", 3500<<10)
+	for range requests {
+		res := f.send(http.MethodPost, "/workflows/flow", `{"text":"`+text+`"}`, append(producer(), "Prefer", "respond-async")...)
+		require.Equal(t, http.StatusAccepted, res.StatusCode)
+		<-begun
+	}
+	s.away.Store(true)
+	f.stop()
+	require.ErrorContains(t, <-f.done, "unfinished")
+	s.away.Store(false)
+	o.Mail.Close(time.Minute)
+	require.Equal(t, requests, s.count(letter.Dead))
 }
 
 // What a channel has accepted goes on behind a stop: another replica, or the next one, gets what comes of it.

@@ -166,6 +166,7 @@ func (e *Entrypoint) stop(grpcServer *grpc.Server, webServer, reply *http.Server
 		e.options.Queue.Stop(ctx)
 	}
 	left := e.close()
+	e.options.Mail.Last()
 	var err error
 	select {
 	case <-left:

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// maxWaiting and maxBytes bound the letters that wait to be saved, and their data.
+	// maxWaiting and maxBytes bound the letters that wait to be saved, and their data, until Last.
 	maxWaiting = 4096
 	maxBytes   = 64 << 20
 	// savers is how many letters are saved at a time.
@@ -50,6 +50,7 @@ type Box struct {
 	waiting int
 	saving  map[string]int // ids of letters that wait, with their kind
 	bytes   int64
+	last    bool
 	closed  bool
 	work    sync.WaitGroup
 	turns   chan struct{}
@@ -143,7 +144,7 @@ func (b *Box) enter(name string, size int64) error {
 	switch {
 	case b.closed:
 		return fmt.Errorf("the version is stopping")
-	case b.waiting == maxWaiting || b.bytes+size > maxBytes:
+	case !b.last && (b.waiting >= maxWaiting || b.bytes+size > maxBytes):
 		return fmt.Errorf("%d letters with %d bytes wait to be saved, which is as many as may", b.waiting, b.bytes)
 	}
 	b.waiting, b.bytes = b.waiting+1, b.bytes+size
@@ -209,6 +210,16 @@ func (b *Box) drop(l *letter.Letter, err error) {
 	b.dropped.WithLabelValues(string(l.Kind)).Inc()
 	b.log.Error("a letter is lost: it could not be saved in the store",
 		"kind", l.Kind, "workflow", l.Workflow, "node", l.Node, "id", l.ID, "error", err)
+}
+
+// Last says that no request begins any more. What is kept of those that are left is in memory already, so there is no bound
+// to how much waits.
+func (b *Box) Last() {
+	if b != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.last = true
+	}
 }
 
 // Close waits until the letters are saved, for at most the given time. Later ones are dropped.
