@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"krt.dev/kn-krt/pkg/entrypoint/program"
+	"krt.dev/kn-krt/pkg/queue"
 )
 
 const (
@@ -169,6 +170,22 @@ func MountedContent(d *appsv1.Deployment) string {
 		}
 	}
 	return ""
+}
+
+// ContentSteps are the steps of which an entrypoint with durable delivery and this configuration fetches events.
+func ContentSteps(m *corev1.ConfigMap) (steps []queue.Step, err error) {
+	var c program.Config
+	if err := json.Unmarshal([]byte(m.Data[contentFile]), &c); err != nil {
+		return nil, fmt.Errorf("cannot read ConfigMap %q: %s: %w", m.Name, contentFile, err)
+	}
+	for _, w := range c.Workflows {
+		nodes := make([]string, len(w.Steps))
+		for i, s := range w.Steps {
+			nodes[i] = s.Node
+		}
+		steps = append(steps, queue.Steps(w.Name, nodes...)...)
+	}
+	return steps, nil
 }
 
 func (c content) configMap(in Input) *corev1.ConfigMap {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,7 @@ import (
 
 	"krt.dev/kn-krt/pkg/apis/krt/v1alpha1"
 	"krt.dev/kn-krt/pkg/apply"
+	"krt.dev/kn-krt/pkg/queue"
 	"krt.dev/kn-krt/pkg/render"
 )
 
@@ -56,6 +58,35 @@ func (r *reconciler) mounted(ctx context.Context, v *v1alpha1.Version, name stri
 		return nil, client.IgnoreNotFound(err)
 	}
 	return m, nil
+}
+
+// fetchedSteps are the steps of which the entrypoints that run fetch events. Their configurations have them, and not the
+// spec, which may be that of the next start already: a version that stops can be edited. Nil: they are not known.
+func (r *reconciler) fetchedSteps(
+	ctx context.Context, v *v1alpha1.Version, d *appsv1.Deployment, now time.Time,
+) (steps []queue.Step, err error) {
+	pods, err := r.pods(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{render.MountedContent(d)}
+	for _, p := range pods {
+		if isOfBefore(p, d, now) { // d has been changed, and this one runs until those that are to follow it are ready
+			names = append(names, render.ContentName(v.Name, p.Annotations[render.AnnotationContentHash]))
+		}
+	}
+	for _, name := range names {
+		m, err := r.mounted(ctx, v, name)
+		if m == nil || err != nil {
+			return nil, err
+		}
+		of, err := render.ContentSteps(m)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, of...)
+	}
+	return steps, nil
 }
 
 // isContent reports whether an object is a ConfigMap with one configuration of the version's entrypoint. One that is

@@ -97,10 +97,14 @@ func isDeployment(o client.Object) bool {
 // requests, in a version that has been started again while it was stopping too. What cannot be read has not happened.
 func (r *reconciler) left(ctx context.Context, want desired, d *appsv1.Deployment, now time.Time) bool {
 	pods, err := r.pods(ctx, want.version)
-	return err == nil && !slices.ContainsFunc(pods, func(p corev1.Pod) bool {
-		return isEntrypoint(p) && !isLost(p, now) && !observe.HasEnded(&p) && (d == nil ||
-			p.Annotations[render.AnnotationContentHash] != d.Spec.Template.Annotations[render.AnnotationContentHash])
-	})
+	return err == nil && !slices.ContainsFunc(pods, func(p corev1.Pod) bool { return isOfBefore(p, d, now) })
+}
+
+// isOfBefore reports whether a pod is of the entrypoint, may be at work, and has another configuration than d gives its
+// pods, nil if there is no Deployment.
+func isOfBefore(p corev1.Pod, d *appsv1.Deployment, now time.Time) bool {
+	return isEntrypoint(p) && !isLost(p, now) && !observe.HasEnded(&p) && (d == nil ||
+		p.Annotations[render.AnnotationContentHash] != d.Spec.Template.Annotations[render.AnnotationContentHash])
 }
 
 // kinds are empty lists of the kinds of which a version may have objects. The Secret with

@@ -115,7 +115,7 @@ func (r *reconciler) queueOf(
 		return err
 	}
 	c, err := queueclient.Connect(queue.Settings{URL: settings.Queue()}, queueclient.Options{
-		Namespace: v.Namespace, Version: v.Name, Steps: stepsOf(v), Files: files, Logger: slog.New(slog.DiscardHandler),
+		Namespace: v.Namespace, Version: v.Name, Files: files, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
@@ -151,21 +151,26 @@ func (r *reconciler) queueCredentials(ctx context.Context, v *v1alpha1.Version, 
 
 // drainQueue has a version that stops accept no requests, and reports what still waits in its
 // queue, as a text; empty when nothing does, or when the stop does not wait for it.
-func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version) (waits string, err error) {
+func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version, now time.Time) (waits string, err error) {
 	// What counts is how it was started: a version that stops may have another delivery already.
 	if with := v.Status.StartedWith; with == nil || with.QueueSecret == "" || v.StopsNow() || v.DeletionTimestamp != nil {
 		return "", nil
 	}
-	if runs, err := r.has(ctx, v, &appsv1.DeploymentList{}); !runs || err != nil {
+	entrypoints := &appsv1.DeploymentList{}
+	if runs, err := r.has(ctx, v, entrypoints); !runs || err != nil {
 		return "", err
 	}
 	if err := r.closeEntrypoint(ctx, v); err != nil {
 		return "", err
 	}
+	steps, err := r.fetchedSteps(ctx, v, &entrypoints.Items[0], now)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "it is not known of which steps the entrypoint fetches events: all are waited for")
+	}
 	err = r.queueOf(ctx, v, v.Status.StartedWith, func(ctx context.Context, c *queueclient.Client) error {
 		status, err := c.Find(ctx, v.Namespace, v.Name)
 		if status != nil {
-			waits = left(v, status)
+			waits = left(v, steps, status)
 		}
 		return err
 	})
@@ -175,23 +180,15 @@ func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version) (waits
 	return waits, nil
 }
 
-// stepsOf are the steps of which the entrypoint of a version with durable delivery fetches events.
-func stepsOf(v *v1alpha1.Version) (steps []queue.Step) {
-	for _, w := range v.Spec.Workflows {
-		steps = append(steps, queue.Steps(w.Name, w.Sequential...)...)
-	}
-	return steps
-}
-
-// left is what a version that stops waits for, as a text; empty: nothing. Nobody fetches the events of steps that it no
-// longer has: they do not keep it, and are named as long as others do.
-func left(v *v1alpha1.Version, status *queue.Status) string {
+// left is what a version that stops waits for, as a text; empty: nothing. Nobody fetches the events of steps that are not
+// among these: they do not keep it, and are named as long as others do. If the steps are not known, all keep it.
+func left(v *v1alpha1.Version, steps []queue.Step, status *queue.Status) string {
 	events, former := status.Events, ""
 	for _, s := range status.Steps {
-		if s.Former && s.Events() > 0 {
+		if steps != nil && !slices.Contains(steps, s.Step()) && s.Events() > 0 {
 			events -= s.Events()
 			former += fmt.Sprintf("; what node %q of workflow %q has left, %d, is not waited for, because the workflow no longer has it there",
-				s.Node, s.Workflow, s.Events()) + dropOf(v, s)
+				s.Node, s.Workflow, s.Events()) + dropOf(v, steps, s)
 		}
 	}
 	switch events {
@@ -204,8 +201,8 @@ func left(v *v1alpha1.Version, status *queue.Status) string {
 }
 
 // dropOf is how what a former step has left is removed; empty if that would remove what another step has left, too.
-func dropOf(v *v1alpha1.Version, former queue.StepStatus) string {
-	if slices.ContainsFunc(stepsOf(v), func(s queue.Step) bool { return s.Workflow == former.Workflow && s.Node == former.Node }) {
+func dropOf(v *v1alpha1.Version, steps []queue.Step, former queue.StepStatus) string {
+	if slices.ContainsFunc(steps, func(s queue.Step) bool { return s.Workflow == former.Workflow && s.Node == former.Node }) {
 		return ""
 	}
 	return ": " + v.Command("queue drop", "--workflow", former.Workflow, "--node", former.Node)

@@ -20,7 +20,7 @@ func (r *reconciler) stop(ctx context.Context, v *v1alpha1.Version, now time.Tim
 	if _, err := r.readConfig(ctx, v); err != nil {
 		return progress{remains: true}, err
 	}
-	waits, err := r.drainQueue(ctx, v)
+	waits, err := r.drainQueue(ctx, v, now)
 	if waits != "" {
 		v.MarkDraining(waits)
 		return progress{remains: true, poll: true}, nil
