@@ -35,8 +35,9 @@ func (s *Service) expire(ctx context.Context) {
 // expireOnce deletes what is too old at a time. What fails is logged, and tried again with
 // the next round. A setting that is not valid deletes nothing.
 func (s *Service) expireOnce(ctx context.Context, now time.Time) {
-	if !s.settingsAreGone() {
-		s.forgetOld(ctx, now)
+	periods := s.periods()
+	if !s.settingsAreGone() { // after they were read: what is deleted first may take minutes, and a default may be among them
+		s.forgetOld(ctx, now, periods)
 	}
 	s.expireLetters(ctx, now)
 }
@@ -63,15 +64,33 @@ func (s *Service) settingsAreGone() bool {
 	return true
 }
 
-// forgetOld deletes what is older than the settings say.
-func (s *Service) forgetOld(ctx context.Context, now time.Time) {
+// periods reads the settings, by their names. One that is not valid is logged, and not among them.
+func (s *Service) periods() map[string]time.Duration {
+	periods := map[string]time.Duration{}
 	for _, setting := range retention.Settings() {
 		period, err := s.period(setting)
-		if err == nil && period > 0 {
-			err = s.forget(ctx, setting.Kind, now.Add(-period))
+		if err != nil {
+			s.logForget(setting, err)
+			continue
 		}
-		if err != nil && ctx.Err() == nil {
-			s.log.Error("cannot delete what is too old", "setting", setting.Name, "error", err)
+		periods[setting.Name] = period
+	}
+	return periods
+}
+
+func (s *Service) logForget(setting retention.Setting, err error) {
+	s.log.Error("cannot delete what is too old", "setting", setting.Name, "error", err)
+}
+
+// forgetOld deletes what is older than the periods of these settings.
+func (s *Service) forgetOld(ctx context.Context, now time.Time, periods map[string]time.Duration) {
+	for _, setting := range retention.Settings() {
+		period := periods[setting.Name]
+		if period <= 0 {
+			continue
+		}
+		if err := s.forget(ctx, setting.Kind, now.Add(-period)); err != nil && ctx.Err() == nil {
+			s.logForget(setting, err)
 		}
 	}
 }
