@@ -132,6 +132,23 @@ func TestACanaryThatIsTriedAgainIsWokenAgain(t *testing.T) {
 	require.NotNil(t, r.cold(t.Context(), rt, v, true))
 }
 
+// A canary that was rolled back gets no requests any more, and nobody waits for its nodes.
+func TestACanaryThatWasRolledBackIsNotWoken(t *testing.T) {
+	notYet := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("not yet") }
+	r := &reconciler{warmer: warm.New(notYet), warmWait: time.Hour, warmths: map[readying]warmth{}, events: events.NewFakeRecorder(1)}
+	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "b", Namespace: "prices", UID: "b"},
+		Spec: v1alpha1.VersionSpec{Nodes: []v1alpha1.Node{{Name: "etl"}}}}
+	v.Status.StartedWith = &v1alpha1.StartedWith{Abilities: v1alpha1.Abilities{Warm: true}}
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{UID: "rt"}}
+	rt.Spec.Canary = &v1alpha1.Canary{Version: "b", Plan: &v1alpha1.CanaryPlan{Steps: []v1alpha1.CanaryStep{{Weight: 10}}}}
+	rt.Status.PublishedVersion = "a"
+	rt.Status.Canary = &v1alpha1.CanaryStatus{Version: "b", Phase: v1alpha1.CanaryRolledBack, Of: rt.Spec.Canary.ID("a")}
+	require.Nil(t, r.cold(t.Context(), rt, v, true))
+	require.Empty(t, r.warmths)
+	rt.Spec.Canary.Plan.Steps[0].Weight = 5
+	require.NotNil(t, r.cold(t.Context(), rt, v, true), "another plan begins")
+}
+
 // A controller that is new knows nothing of how a version was woken that has its requests: neither does one that is not.
 func TestHowAVersionWasWokenIsForgottenOnceItHasItsRequests(t *testing.T) {
 	now := time.Now()

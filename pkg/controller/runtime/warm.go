@@ -39,8 +39,8 @@ type warmth struct {
 // callers need not wait for them. Nil: all are up, nothing wakes them, or the wait is over, which is reported.
 func (r *reconciler) cold(ctx context.Context, rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool) *observe.Cause {
 	now := time.Now()
-	if c := rt.Status.Canary; !r.wakes(v) || canary && c != nil && c.Receiving && c.Version == v.Name {
-		return nil // a controller that is new takes nothing back
+	if !r.wakes(v) || canary && isDecided(rt, v) {
+		return nil
 	}
 	key := readying{rt.UID, canary}
 	w := r.warmth(key, rt, v, now)
@@ -61,6 +61,14 @@ func (r *reconciler) cold(ctx context.Context, rt *v1alpha1.Runtime, v *v1alpha1
 			"version %q gets requests although nodes are not up, so that the first may wait for them: %s", v.Name, list(down, true))
 	}
 	return nil
+}
+
+// isDecided reports whether no decision about a canary depends on its nodes any more: it gets requests, and a controller
+// that is new takes nothing back, or its plan has rolled it back, and it will get none.
+func isDecided(rt *v1alpha1.Runtime, v *v1alpha1.Version) bool {
+	c := rt.Status.Canary
+	return c != nil && c.Version == v.Name &&
+		(c.Receiving || c.Phase == v1alpha1.CanaryRolledBack && c.Of == rt.Spec.Canary.ID(rt.Status.PublishedVersion))
 }
 
 // warmth returns how far the nodes of a version are, which is about to get requests.
