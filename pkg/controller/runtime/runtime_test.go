@@ -78,7 +78,7 @@ func TestWhatWasToldBeforeAnErrorIsNoted(t *testing.T) {
 // That a node waits for a machine, because it has been woken, keeps a version from its requests for no longer than other
 // nodes that are woken do.
 func TestAVersionThatWasReadyUntilItWasWoken(t *testing.T) {
-	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{UID: "rt"}}
+	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{UID: "rt"}, Spec: v1alpha1.RuntimeSpec{PublishedVersion: "v"}}
 	version := func(reason string, change func(*v1alpha1.Version)) *v1alpha1.Version {
 		v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{UID: "v"}, Spec: v1alpha1.VersionSpec{State: v1alpha1.StateStarted}}
 		v.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: reason}}
@@ -99,6 +99,9 @@ func TestAVersionThatWasReadyUntilItWasWoken(t *testing.T) {
 	require.False(t, r.unready(rt, version(v1alpha1.ReasonUnschedulable, nil), true), "a canary would lose its requests again")
 	rt.Status.Canary = &v1alpha1.CanaryStatus{Version: waits.Name, Receiving: true}
 	require.False(t, r.unready(rt, waits, true), "it gets requests already")
+	rt.Status.PublishedVersion = "v"
+	require.False(t, r.unready(rt, waits, false), "it is published already")
+	rt.Status.PublishedVersion = ""
 	for name, v := range map[string]*v1alpha1.Version{
 		"it has crashed": version(v1alpha1.ReasonCrashed, nil),
 		"another one":    version(v1alpha1.ReasonWaitingForNode, func(v *v1alpha1.Version) { v.UID = "w" }),

@@ -109,12 +109,16 @@ func (r *reconciler) wakes(v *v1alpha1.Version) bool {
 
 // unready reports whether a version was ready until its nodes were woken, and is not now because there is no machine for
 // a pod of them: Knative marks a Revision as failed meanwhile. That takes longer than it is waited for nodes, or forever.
-// It is not said of a canary that gets requests, which is judged as it is, and of none for which there will be no machine:
-// that one would lose at once what it gets.
+// It is not said of one that has its requests, which is judged as it is, and of no canary for which there will be no
+// machine: that one would lose at once what it gets.
 func (r *reconciler) unready(rt *v1alpha1.Runtime, v *v1alpha1.Version, canary bool) bool {
 	ready := v.Status.Condition(v1alpha1.ConditionReady)
 	waits := ready != nil && (ready.Reason == v1alpha1.ReasonWaitingForNode || !canary && ready.Reason == v1alpha1.ReasonUnschedulable)
-	if !waits || canary && rt.Receives(v.Name) || v.DeletionTimestamp != nil || v.WantedState() == v1alpha1.StateStopped {
+	receives := rt.Spec.PublishedVersion == rt.Status.PublishedVersion
+	if canary {
+		receives = rt.Receives(v.Name)
+	}
+	if !waits || receives || v.DeletionTimestamp != nil || v.WantedState() == v1alpha1.StateStopped {
 		return false
 	}
 	r.mu.Lock()
