@@ -51,6 +51,9 @@ func (c *Config) wake(o *entrypoint.Options) (end func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("wake: %w", err)
 	}
+	if c.Queue != nil {
+		w.Shared()
+	}
 	o.Waker, o.Observers, o.Collectors = w, append(o.Observers, w), append(o.Collectors, w)
 	return w.Close, nil
 }

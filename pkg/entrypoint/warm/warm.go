@@ -24,8 +24,8 @@ const (
 	// after which it scales to zero, is 6 s.
 	upTime = 5 * time.Second
 	// restraint is for how long a node that was woken, and then got no event, is not woken again; each time
-	// twice as long, up to maxRestraint. Events that seldom get as far as a node, because of early exits, would
-	// otherwise keep it up forever: after its last request it may stay for an hour.
+	// twice as long, up to maxRestraint, unless the waker is [Waker.Shared]. Events that seldom get as far as a node,
+	// because of early exits, would otherwise keep it up forever: after its last request it may stay for an hour.
 	restraint, maxRestraint = time.Hour, 24 * time.Hour
 	// precision is how exactly it is known when a node responded last: noting each response would be dear.
 	precision = time.Second
@@ -42,6 +42,7 @@ type Waker struct {
 	nodes  map[string]*node
 	client *Client
 	atWork func(node string) bool // see Working; nil: it is not known
+	shared bool                   // see Shared
 	log    *slog.Logger
 	count  *prometheus.CounterVec
 	work   context.Context // of what is on its way
@@ -54,8 +55,8 @@ type node struct {
 	name, url string
 	up        atomic.Int64 // when it responded last; 0: never
 	held      atomic.Int64 // until when it is not woken, because it was and has had no event since; 0: it may be
-	restraint atomic.Int64 // for how long it is not woken after that, in ns
 	busy      atomic.Bool  // a request is on its way
+	restraint int64        // for how long it is not woken after the next one if it still has had no event, in ns; guarded by busy
 	worked    atomic.Int64 // when an event was known to be there
 }
 
@@ -88,6 +89,11 @@ func (w *Waker) Working(atWork func(node string) bool) {
 		w.atWork = atWork
 	}
 }
+
+// Shared tells a waker that an event may continue at another replica, such as one from a queue. Only that one observes its
+// record, so what seems to have been in vain need not be: the time until a node is woken again stays as it is. It must be
+// called before the first Begin.
+func (w *Waker) Shared() { w.shared = true }
 
 // works reports whether an event is at n, as far as it is known. While one is, it is looked again once per precision.
 func (w *Waker) works(n *node, at int64) bool {
@@ -140,7 +146,10 @@ func (c *Chain) Begin(now time.Time) {
 		if at-n.up.Load() < int64(upTime) || at < n.held.Load() || c.waker.works(n, at) || !n.busy.CompareAndSwap(false, true) {
 			continue
 		}
-		n.held.Store(at + max(n.restraint.Load(), int64(restraint)))
+		if n.held.Load() == 0 { // it has had an event since it was woken, or never was
+			n.restraint = int64(restraint)
+		}
+		n.held.Store(at + n.restraint)
 		c.waker.left.Add(1)
 		go c.waker.wake(n)
 	}
@@ -156,8 +165,8 @@ func (w *Waker) wake(n *node) {
 	case ended:
 	case err != nil:
 		n.held.Store(now.Add(upTime).UnixNano())
-	default:
-		n.restraint.Store(min(2*max(n.restraint.Load(), int64(restraint)), int64(maxRestraint)))
+	case !w.shared:
+		n.restraint = min(2*n.restraint, int64(maxRestraint))
 	}
 	n.busy.Store(false) // before it is counted: what is counted has ended
 	if ended {
@@ -188,7 +197,6 @@ func (n *node) responded(at int64) {
 	}
 	if n.held.Load() != 0 {
 		n.held.Store(0)
-		n.restraint.Store(0)
 	}
 }
 

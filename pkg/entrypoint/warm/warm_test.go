@@ -189,6 +189,33 @@ func TestANodeThatIsWokenInVainIsWokenEverLessOften(t *testing.T) {
 	wakes(time.Hour, true)
 }
 
+// An event may reach a node that is up before the request that woke it has ended.
+func TestANodeWithAnEventBeforeItsWakeHasEndedWasNotWokenInVain(t *testing.T) {
+	c := newChain(t, "b")
+	c.respond = func(string, http.ResponseWriter, *http.Request) { c.responded("b") }
+	c.begin(0, "a", "b")
+	c.counted(1, "b", "ok")
+	c.respond = nil
+	c.begin(time.Minute, "a", "b")
+	c.counted(2, "b", "ok")
+	c.begin(time.Hour, "a", "b")
+	c.counted(3, "b", "ok")
+}
+
+// Whether an event has reached a node is then known at another replica.
+func TestANodeOfASharedWakerIsWokenEachHour(t *testing.T) {
+	c := newChain(t, "b")
+	c.Shared()
+	c.begin(0, "a", "b")
+	for woken := 1; woken < 5; woken++ {
+		c.counted(woken, "b", "ok")
+		c.begin(time.Hour-time.Second, "a", "b")
+		c.begin(time.Second, "a", "b")
+		c.counted(woken+1, "b", "ok")
+		require.Len(t, c.asked, woken+1)
+	}
+}
+
 func TestANodeThatCouldNotBeWokenIsTriedAgain(t *testing.T) {
 	c := newChain(t, "b")
 	c.respond = func(_ string, w http.ResponseWriter, _ *http.Request) {
