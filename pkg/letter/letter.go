@@ -54,9 +54,9 @@ const (
 const (
 	// DefaultKept is how long it is if its letter does not say.
 	DefaultKept = 24 * time.Hour
-	// ClaimKept is the same of a claim.
+	// ClaimKept is the same of a claim, which cannot ask for more.
 	ClaimKept = time.Minute
-	// MaxKept is the longest time for which a letter can ask: of any kind.
+	// MaxKept is the longest time for which another letter can ask.
 	MaxKept = 366 * 24 * time.Hour
 )
 
@@ -139,6 +139,8 @@ func (l *Letter) Check() error {
 		return fmt.Errorf("step: %d is not between 0 and %d", l.Step, MaxStep)
 	case l.Replays < 0 || l.Replays > MaxReplays:
 		return fmt.Errorf("replays: %d is not between 0 and %d", l.Replays, MaxReplays)
+	case l.Kind == Claim && (l.Data != nil || l.Event != nil || l.Status != nil):
+		return errors.New("data: a claim has none, nor an event or a status")
 	case len(l.Data) > MaxData:
 		return fmt.Errorf("data: it has %d bytes, the limit is %d", len(l.Data), MaxData)
 	}

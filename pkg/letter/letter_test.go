@@ -31,6 +31,7 @@ func TestCheck(t *testing.T) {
 		"step: ":         func(l *Letter) { l.Step = -1 },
 		"replays: ":      func(l *Letter) { l.Replays = -1 },
 		"data: ":         func(l *Letter) { l.Data = make([]byte, MaxData+1) },
+		"data: a claim":  func(l *Letter) { l.Kind, l.Data = Claim, []byte{1} },
 		"time: ":         func(l *Letter) { l.Time = time.Unix(-1, 0).UTC() },
 		"expires: ":      func(l *Letter) { l.Expires = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"status: ":       func(l *Letter) { l.Status = &Status{Code: "NO_CODE"} },

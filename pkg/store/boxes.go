@@ -57,7 +57,7 @@ func (b *boxes) named(name boxName) *box {
 }
 
 // admit returns nil if there is room for a letter. The oldest results make room for new ones; a dead
-// letter is refused, unless it takes the place of one.
+// letter, or a claim, is refused, unless it takes the place of one.
 func (b *boxes) admit(ctx context.Context, in Letters, runtime string, l *letter.Letter) error {
 	of := LetterSelection{Runtime: runtime, Kind: l.Kind, Version: l.Version}
 	one := b.named(boxName{runtime, l.Version, l.Kind})
@@ -75,7 +75,7 @@ func (b *boxes) admit(ctx context.Context, in Letters, runtime string, l *letter
 			}
 			continue
 		}
-		if l.Kind == letter.Dead {
+		if l.Kind != letter.Result {
 			of.ID = l.ID
 			if there, err := in.CountLetters(ctx, of); len(there) > 0 || err != nil {
 				return err

@@ -131,6 +131,17 @@ func TestLetterLimits(t *testing.T) {
 	again := of(letter.Dead, "3")
 	again.Replays = 1
 	require.NoError(t, mine.Put(ctx, again))
+	claim := func(id, holder string) error {
+		return mine.Put(ctx, letter.Letter{Kind: letter.Claim, ID: id, Version: "v1", CausationID: holder, Expires: time.Now().Add(time.Hour)})
+	}
+	for i := range 10 {
+		require.NoError(t, claim(fmt.Sprint(i), "a"))
+	}
+	require.ErrorContains(t, claim("10", "b"), "10 letters or 20000 bytes", "none makes room")
+	for i := range 10 {
+		require.NoError(t, claim(fmt.Sprint(i), "a"), "each is there, and is renewed")
+		require.ErrorContains(t, claim(fmt.Sprint(i), "b"), store.ErrClaimed.Error())
+	}
 	_, err = mine.DeleteAll(ctx, letter.Dead, letter.Selection{})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return mine.Put(ctx, of(letter.Dead, "10")) == nil }, time.Minute, 10*time.Millisecond,

@@ -79,14 +79,14 @@ func (s *Server) saveLetter(r request) (any, error) {
 		l.Time = now
 	}
 	l.Time = l.Time.UTC()
-	switch {
-	case !l.Expires.IsZero():
-	case l.Kind == letter.Result:
+	if l.Kind == letter.Result && l.Expires.IsZero() {
 		l.Expires = now.Add(letter.DefaultKept)
-	case l.Kind == letter.Claim:
-		l.Expires = now.Add(letter.ClaimKept)
 	}
-	if latest := now.Add(letter.MaxKept); l.Expires.After(latest) {
+	latest := now.Add(letter.MaxKept)
+	if l.Kind == letter.Claim {
+		latest = now.Add(letter.ClaimKept)
+	}
+	if l.Expires.After(latest) || l.Kind == letter.Claim && l.Expires.IsZero() {
 		l.Expires = latest
 	}
 	if !l.Expires.IsZero() {

@@ -4,6 +4,7 @@ package mail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -137,18 +138,31 @@ func (b *Box) Get(ctx context.Context, kind letter.Kind, version, id string) (*l
 	}
 }
 
+var errStopping = errors.New("the version is stopping")
+
 // enter makes room for a letter. The error says that there is none.
 func (b *Box) enter(name string, size int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.closed:
-		return fmt.Errorf("the version is stopping")
+		return errStopping
 	case !b.last && (b.waiting >= maxWaiting || b.bytes+size > maxBytes):
 		return fmt.Errorf("%d letters with %d bytes wait to be saved, which is as many as may", b.waiting, b.bytes)
 	}
 	b.waiting, b.bytes = b.waiting+1, b.bytes+size
 	b.saving[name]++
+	b.work.Add(1)
+	return nil
+}
+
+// begin has Close wait for work that takes no letter's place: until work.Done. The error says that it may not begin.
+func (b *Box) begin() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return errStopping
+	}
 	b.work.Add(1)
 	return nil
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +35,10 @@ func (s *store) Put(_ context.Context, l letter.Letter) error {
 	n := s.n
 	s.mu.Unlock()
 	return s.put(n, l)
+}
+
+func (s *store) Get(_ context.Context, kind letter.Kind, version, id string) (*letter.Letter, error) {
+	return &letter.Letter{Kind: kind, Version: version, ID: id}, nil
 }
 
 func (s *store) List(context.Context, letter.Kind, letter.Selection) (letter.Page, error) {
@@ -107,6 +113,39 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	close(goOn)
 	b.Close(time.Minute)
 	counts(t, b, 8, 1)
+}
+
+// Replays take hours where nodes do, and results and dead letters of others must have room meanwhile.
+func TestClaimsTakeNoRoom(t *testing.T) {
+	b := newBox(func(int, letter.Letter) error { return nil })
+	var claimed []*mail.Replayed
+	for i := range 5000 {
+		x, refusal := b.Claim(t.Context(), "v1", letter.DeadID(strconv.Itoa(i), 0))
+		require.Nil(t, refusal)
+		claimed = append(claimed, x)
+	}
+	kept := make(chan bool, 1)
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, nil, func(now bool) { kept <- now })
+	require.True(t, <-kept)
+	for _, x := range claimed {
+		x.Release()
+	}
+	b.Close(time.Minute)
+	_, refusal := b.Claim(t.Context(), "v1", "a/0")
+	require.Equal(t, http.StatusServiceUnavailable, refusal.Status)
+}
+
+// Nothing is given back by who was refused.
+func TestAClaimThatIsRefusedIsNotGivenBack(t *testing.T) {
+	var puts atomic.Int32
+	b := newBox(func(int, letter.Letter) error {
+		puts.Add(1)
+		return &letter.Error{Status: http.StatusConflict}
+	})
+	_, refusal := b.Claim(t.Context(), "v1", "a/0")
+	require.Equal(t, http.StatusConflict, refusal.Status)
+	b.Close(time.Minute)
+	require.EqualValues(t, 1, puts.Load())
 }
 
 func TestCloseEndsWhatTakesTooLong(t *testing.T) {

@@ -68,15 +68,19 @@ func (b *Box) Claim(ctx context.Context, version, id string) (*Replayed, *Refusa
 		return nil, &Refusal{http.StatusNotFound, "the version keeps none: it was started without a store, or by an older kn-krt"}
 	}
 	x := &Replayed{box: b, claim: letter.Letter{Kind: letter.Claim, ID: id, Version: version, CausationID: rand.Text()}}
-	if err := b.enter(nameOf(letter.Claim, id), 0); err != nil {
+	if err := b.begin(); err != nil {
+		return nil, refusalOfStore(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	err := b.Put(ctx, x.claim)
+	if isClaimed(err) {
+		b.work.Done()
 		return nil, refusalOfStore(err)
 	}
 	held, release := context.WithCancel(b.life)
 	x.release = release
-	go x.hold(held)
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	err := b.Put(ctx, x.claim)
+	go x.hold(held) // after another error too: the claim may have been saved
 	if err == nil {
 		x.Letter, err = b.Get(ctx, letter.Dead, version, id)
 	}
@@ -89,20 +93,25 @@ func (b *Box) Claim(ctx context.Context, version, id string) (*Replayed, *Refusa
 
 // refusalOfStore is the refusal because of an error of the store.
 func refusalOfStore(err error) *Refusal {
-	var refused *letter.Error
 	switch {
 	case errors.Is(err, letter.ErrNotFound):
 		return &Refusal{http.StatusNotFound, "there is none"}
-	case errors.As(err, &refused) && refused.Status == http.StatusConflict:
+	case isClaimed(err):
 		return &Refusal{http.StatusConflict, fmt.Sprintf("it is being replayed. If the replica that does so was killed, try again after %s",
 			letter.ClaimKept)}
 	}
 	return &Refusal{http.StatusServiceUnavailable, err.Error()}
 }
 
+// isClaimed reports whether a claim was refused because another one holds the letter.
+func isClaimed(err error) bool {
+	var refused *letter.Error
+	return errors.As(err, &refused) && refused.Status == http.StatusConflict
+}
+
 // hold renews the claim until ctx is done, and gives it back then. What fails is tried again, or the claim expires.
 func (x *Replayed) hold(ctx context.Context) {
-	defer x.box.leave(nameOf(letter.Claim, x.claim.ID), 0)
+	defer x.box.work.Done()
 	renew := time.NewTicker(letter.ClaimKept / 3)
 	defer renew.Stop()
 	for {

@@ -163,7 +163,7 @@ func (w *writer) attempt(group []*job) (errs []error, err error) {
 	errs = make([]error, len(group))
 	for i, j := range group {
 		err := j.do(w)
-		if errors.Is(err, store.ErrExists) {
+		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrClaimed) {
 			errs[i], err = err, nil
 		}
 		if err != nil {
