@@ -139,8 +139,6 @@ func (l *Letter) Check() error {
 		return fmt.Errorf("step: %d is not between 0 and %d", l.Step, MaxStep)
 	case l.Replays < 0 || l.Replays > MaxReplays:
 		return fmt.Errorf("replays: %d is not between 0 and %d", l.Replays, MaxReplays)
-	case l.Kind == Claim && (l.Data != nil || l.Event != nil || l.Status != nil):
-		return errors.New("data: a claim has none, nor an event or a status")
 	case len(l.Data) > MaxData:
 		return fmt.Errorf("data: it has %d bytes, the limit is %d", len(l.Data), MaxData)
 	}
@@ -165,8 +163,18 @@ func (l *Letter) checkTexts() error {
 			return fmt.Errorf("%s: it must be text of at most %d bytes, without control characters", one.name, one.most)
 		}
 	}
-	if l.Workflow == "" && l.Kind != Claim {
+	if l.Kind == Claim {
+		return l.checkClaim()
+	}
+	if l.Workflow == "" {
 		return errors.New("workflow: missing")
+	}
+	return nil
+}
+
+func (l *Letter) checkClaim() error {
+	if l.Data != nil || l.Event != nil || l.Status != nil {
+		return errors.New("data: a claim has none, nor an event or a status")
 	}
 	return nil
 }

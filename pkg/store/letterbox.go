@@ -79,19 +79,7 @@ func (s *Server) saveLetter(r request) (any, error) {
 		l.Time = now
 	}
 	l.Time = l.Time.UTC()
-	if l.Kind == letter.Result && l.Expires.IsZero() {
-		l.Expires = now.Add(letter.DefaultKept)
-	}
-	latest := now.Add(letter.MaxKept)
-	if l.Kind == letter.Claim {
-		latest = now.Add(letter.ClaimKept)
-	}
-	if l.Expires.After(latest) || l.Kind == letter.Claim && l.Expires.IsZero() {
-		l.Expires = latest
-	}
-	if !l.Expires.IsZero() {
-		l.Expires = l.Expires.UTC()
-	}
+	l.Expires = expiry(&l, now)
 	if err := l.Check(); err != nil {
 		return nil, Refuse("%v", err)
 	}
@@ -99,6 +87,26 @@ func (s *Server) saveLetter(r request) (any, error) {
 		return nil, err
 	}
 	return saved{ID: l.ID}, s.backends.Letters.SaveLetter(r.Context(), r.from.Runtime, l)
+}
+
+// expiry is when a letter that is put now is gone; zero: a setting says it.
+func expiry(l *letter.Letter, now time.Time) time.Time {
+	usual, most := time.Duration(0), letter.MaxKept
+	switch l.Kind {
+	case letter.Result:
+		usual = letter.DefaultKept
+	case letter.Claim:
+		usual, most = letter.ClaimKept, letter.ClaimKept
+	}
+	switch {
+	case l.Expires.IsZero() && usual == 0:
+		return time.Time{}
+	case l.Expires.IsZero():
+		return now.Add(usual)
+	case l.Expires.After(now.Add(most)):
+		return now.Add(most)
+	}
+	return l.Expires.UTC()
 }
 
 // textFactor is how many bytes a letter's Data takes while it is sent: as it is, and as base64.
