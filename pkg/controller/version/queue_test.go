@@ -147,7 +147,8 @@ func TestAStopWaitsForWhatTheEntrypointFetches(t *testing.T) {
 	next, nextContent := made("etl", "other")
 	damaged := content.DeepCopy()
 	damaged.Data["entrypoint.json"] = "{"
-	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: deployment.Spec.Template.Labels, Annotations: deployment.Spec.Template.Annotations}}
+	template := deployment.Spec.Template
+	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: template.Labels, Annotations: template.Annotations}}
 	const waits = "1 event is left in its queue"
 	for name, test := range map[string]struct {
 		spec       []string
