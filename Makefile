@@ -41,7 +41,7 @@ run: deps ## Run functions/price-estimator on this machine (without Python: func
 	else echo "No Python with protobuf found: starting functions/chain, which is in Go"; exec bin/local/kn-krt run functions/chain; fi
 
 # All are tested, also after a failure, and what has failed is listed at the end.
-TESTS = $(WITH_PYTHON); $(if $(RACE),CGO_ENABLED=1) RACE=$(RACE) tools/test.sh $(MODULES) -- $(FUNCTIONS)
+TESTS = $(WITH_PYTHON); RACE=$(RACE) tools/test.sh $(MODULES) -- $(FUNCTIONS)
 test: deps build ## Run all tests that need no cluster (race detector), then every function's own
 	@$(TESTS)
 test-all: deps build bin/cluster ## Run what make test, test-api and test-tracing run, compiled and linked once, as .ci/run does

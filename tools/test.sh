@@ -21,14 +21,12 @@ run=(${CI:+-count=1} ${RACE:+"$RACE"})
 # Twice as many packages at a time as CPUs, because tests wait for processes.
 at_once=$((2 * $(getconf _NPROCESSORS_ONLN)))
 while (($#)) && [[ $1 != -- ]]; do
-	tested "the Go module in $1" "$1" go test -timeout 45m -p "$at_once" "${run[@]}" ./...
+	tested "the Go module in $1" "$1" env ${RACE:+CGO_ENABLED=1} go test -timeout 45m -p "$at_once" "${run[@]}" ./...
 	shift
 done
 shift
 # A flood of logs takes a minute with the race detector, so it is left out there.
-if [[ -n ${RACE:-} ]]; then
-	CGO_ENABLED=0 tested "a flood of logs in ./test/browser" . go test ${CI:+-count=1} -run TestAFloodOfLogs ./test/browser
-fi
+[[ -z ${RACE:-} ]] || tested "a flood of logs in ./test/browser" . go test ${CI:+-count=1} -run TestAFloodOfLogs ./test/browser
 for function in "$@"; do
 	if [[ -z ${KRT_PYTHON:-} ]] && grep -q '\.py' "$function/krt.yml"; then
 		echo "Leaving out $function: it needs Python"

@@ -29,6 +29,14 @@ var ErrNoLetter = errors.New("there is no such letter")
 // ErrClaimed is the error for a claim of a letter that another one claims.
 var ErrClaimed = errors.New("the letter is claimed already")
 
+// NotReplaced is what SaveLetter returns for a letter that does not replace the one that is kept.
+func NotReplaced(l letter.Letter) error {
+	if l.Kind == letter.Claim {
+		return ErrClaimed
+	}
+	return nil
+}
+
 // Letters keeps letters. A letter is named by its runtime, version, kind and ID.
 type Letters interface {
 	// SaveLetter keeps a letter, whose Time, Expires and Size are set, in place of the one with its name.

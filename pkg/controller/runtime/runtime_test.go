@@ -113,8 +113,8 @@ func TestAVersionThatWasReadyUntilItWasWoken(t *testing.T) {
 	}
 }
 
-// Nodes that have been woken for a plan may be asleep again when the next one begins.
-func TestACanaryThatIsTriedAgainIsWokenAgain(t *testing.T) {
+// coldCanary is a canary with a plan, whose node does not respond.
+func coldCanary() (*reconciler, *v1alpha1.Runtime, *v1alpha1.Version) {
 	notYet := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("not yet") }
 	r := &reconciler{warmer: warm.New(notYet), warmWait: time.Hour, warmths: map[readying]warmth{}, events: events.NewFakeRecorder(1)}
 	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "b", Namespace: "prices", UID: "b"},
@@ -122,6 +122,12 @@ func TestACanaryThatIsTriedAgainIsWokenAgain(t *testing.T) {
 	v.Status.StartedWith = &v1alpha1.StartedWith{Abilities: v1alpha1.Abilities{Warm: true}}
 	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{UID: "rt"}}
 	rt.Spec.Canary = &v1alpha1.Canary{Version: "b", Plan: &v1alpha1.CanaryPlan{Steps: []v1alpha1.CanaryStep{{Weight: 10}}}}
+	return r, rt, v
+}
+
+// Nodes that have been woken for a plan may be asleep again when the next one begins.
+func TestACanaryThatIsTriedAgainIsWokenAgain(t *testing.T) {
+	r, rt, v := coldCanary()
 	key := readying{"rt", true}
 	require.NotNil(t, r.cold(t.Context(), rt, v, true))
 	w := r.warmths[key]
@@ -137,13 +143,7 @@ func TestACanaryThatIsTriedAgainIsWokenAgain(t *testing.T) {
 
 // A canary that was rolled back gets no requests any more, and nobody waits for its nodes.
 func TestACanaryThatWasRolledBackIsNotWoken(t *testing.T) {
-	notYet := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("not yet") }
-	r := &reconciler{warmer: warm.New(notYet), warmWait: time.Hour, warmths: map[readying]warmth{}, events: events.NewFakeRecorder(1)}
-	v := &v1alpha1.Version{ObjectMeta: metav1.ObjectMeta{Name: "b", Namespace: "prices", UID: "b"},
-		Spec: v1alpha1.VersionSpec{Nodes: []v1alpha1.Node{{Name: "etl"}}}}
-	v.Status.StartedWith = &v1alpha1.StartedWith{Abilities: v1alpha1.Abilities{Warm: true}}
-	rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{UID: "rt"}}
-	rt.Spec.Canary = &v1alpha1.Canary{Version: "b", Plan: &v1alpha1.CanaryPlan{Steps: []v1alpha1.CanaryStep{{Weight: 10}}}}
+	r, rt, v := coldCanary()
 	rt.Status.PublishedVersion = "a"
 	rt.Status.Canary = &v1alpha1.CanaryStatus{Version: "b", Phase: v1alpha1.CanaryRolledBack, Of: rt.Spec.Canary.ID("a")}
 	require.Nil(t, r.cold(t.Context(), rt, v, true))

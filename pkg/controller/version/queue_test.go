@@ -51,6 +51,9 @@ func TestAStopDoesNotWaitForFormerSteps(t *testing.T) {
 	v := testVersion()
 	v.Name, v.Namespace = "v1", "team"
 	steps := queue.Steps("flow", "etl", "model")
+	require.Equal(t, []queue.Step{
+		{Workflow: "flow", Node: "etl"}, {Workflow: "flow", Index: 1, Node: "model"}, {Workflow: "flow", Index: 2, Node: queue.Postbox},
+	}, steps)
 	old := queue.StepStatus{Workflow: "flow", Index: 1, Node: "old", Waiting: 2, Work: 1}
 	moved := queue.StepStatus{Workflow: "flow", Index: 2, Node: "model", Waiting: 1}
 	model := queue.StepStatus{Workflow: "flow", Index: 1, Node: "model", Waiting: 1}

@@ -73,7 +73,7 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 		}
 		_, err := c.ReplaceOne(ctx, met, document, options.Replace().SetUpsert(true))
 		if len(met) > 1 && mongo.IsDuplicateKeyError(err) {
-			return kept(l)
+			return store.NotReplaced(l)
 		}
 		return err
 	})

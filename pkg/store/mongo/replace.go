@@ -7,7 +7,6 @@ import (
 
 	"krt.dev/kn-krt/pkg/letter"
 	wire "krt.dev/kn-krt/pkg/runner/store"
-	"krt.dev/kn-krt/pkg/store"
 )
 
 // replaced is a filter for the letter that a letter with an _id replaces. Where one is kept that is not replaced, such
@@ -24,12 +23,4 @@ func replaced(l letter.Letter, id string) bson.D {
 		met = append(met, bson.E{Key: "$or", Value: bson.A{own, expired}})
 	}
 	return met
-}
-
-// kept is the error of a letter that does not replace the one that is kept.
-func kept(l letter.Letter) error {
-	if l.Kind == letter.Claim {
-		return store.ErrClaimed
-	}
-	return nil
 }

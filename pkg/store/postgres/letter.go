@@ -49,8 +49,8 @@ ON CONFLICT (runtime, kind, version, letter) DO UPDATE SET workflow = excluded.w
 		OR krt_letters.kind = 'claim' AND krt_letters.meta::json ->> 'causation_id' = excluded.meta::json ->> 'causation_id'`,
 		runtime, string(l.Kind), l.Version, l.ID, l.Workflow, l.Time.UnixNano(), store.Expiry(l).UnixNano(), bytes, string(meta), data,
 		time.Now().UnixNano())
-	if err == nil && saved == 0 && l.Kind == letter.Claim {
-		err = store.ErrClaimed
+	if err == nil && saved == 0 {
+		err = store.NotReplaced(l)
 	}
 	return err
 }

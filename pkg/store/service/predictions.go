@@ -81,16 +81,13 @@ func (p *predictions) admit(of predictor, now time.Time) bool {
 		}
 		p.order.Remove(oldest)
 		delete(p.known, gone.of)
-		for _, result := range results() {
-			p.DeleteLabelValues(gone.of[0], gone.of[1], gone.of[2], gone.of[3], result)
-		}
+		p.DeletePartialMatch(prometheus.Labels{
+			"namespace": gone.of[0], "version": gone.of[1], "workflow": gone.of[2], "node": gone.of[3],
+		})
 	}
 	p.known[of] = p.order.PushBack(counted{of, now})
 	return true
 }
-
-// results are all that predicted returns.
-func results() []string { return []string{"hit", "miss", "unlabelled", "missing_values", "new_labels"} }
 
 // predicted is the result of a prediction, as the summary has it.
 func predicted(p store.Prediction) string {

@@ -50,8 +50,8 @@ ON CONFLICT (runtime, kind, version, letter) DO UPDATE SET workflow = excluded.w
 	WHERE expires <= ? OR kind = 'dead' OR kind = 'result' AND (excluded.meta ->> 'status' IS NULL OR meta ->> 'status' IS NOT NULL)
 		OR kind = 'claim' AND meta ->> 'causation_id' = excluded.meta ->> 'causation_id'`,
 			runtime, string(l.Kind), l.Version, l.ID, l.Workflow, l.Time.UnixNano(), store.Expiry(l).UnixNano(), bytes, string(meta), data, now)
-		if err == nil && saved == 0 && l.Kind == letter.Claim {
-			err = store.ErrClaimed
+		if err == nil && saved == 0 {
+			err = store.NotReplaced(l)
 		}
 		return err
 	})
