@@ -241,6 +241,8 @@ func TestRequestsThatThePortRefuses(t *testing.T) {
 		text         string
 	}{
 		{http.MethodGet, "/letters/other", http.StatusNotFound, "is not result or dead"},
+		{http.MethodGet, "/letters/claim", http.StatusNotFound, "is not result or dead"},
+		{http.MethodDelete, "/letters/claim/" + id, http.StatusNotFound, "is not result or dead"},
 		{http.MethodGet, "/letters/dead?limit=0", http.StatusBadRequest, "limit: it must be from 1 to 1000"},
 		{http.MethodGet, "/letters/dead?limit=1001", http.StatusBadRequest, "limit: "},
 		{http.MethodGet, "/letters/dead?limit=x", http.StatusBadRequest, "limit: "},

@@ -106,8 +106,10 @@ func TestACanaryGetsRequestsOnceItsNodesAreUp(t *testing.T) {
 	p.ready(p.version("b", "example.com/b"))
 	p.spec(`{"canary": {"version": "b", "weight": 10}}`)
 	<-asked
-	rt := p.canary(v1alpha1.CanaryWaiting, v1alpha1.ReasonPublishing)
-	require.Contains(t, rt.Status.Canary.Message, `nodes of version "b" are being woken: node`)
+	p.until("waiting for the node of its canary", func(rt *v1alpha1.Runtime) bool {
+		c := rt.Status.Canary
+		return c != nil && c.Phase == v1alpha1.CanaryWaiting && strings.Contains(c.Message, `nodes of version "b" are being woken: node`)
+	})
 	require.Nil(t, p.file("a"))
 	wake()
 	p.canary(v1alpha1.CanaryServing, "")
