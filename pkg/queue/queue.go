@@ -115,6 +115,9 @@ func Subject(namespace, version string, s Step) string {
 	return prefix(namespace, version) + "." + s.Workflow + "." + s.Name()
 }
 
+// StepSubjects matches those of the events for all steps, and no others of a version's stream.
+func StepSubjects(namespace, version string) string { return prefix(namespace, version) + ".*.*" }
+
 // Mark is the subject of what is known of a request with a correlation id while its work goes on, at whatever
 // step. [Workflow] matches it, and no consumer gets it: no step's name is like that.
 func Mark(namespace, version, workflow, correlation string) string {

@@ -155,9 +155,9 @@ func (c *Client) Streams(ctx context.Context) (all []queue.Status, err error) {
 	return all, nil
 }
 
-// Find reports on a version's stream; nil: there is none. What its consumers have left is what counts: the stream
-// may also have events that are done (see [Client.Sweep]), and marks. Without consumers there are no Steps, and all
-// that the stream has counts.
+// Find reports on a version's stream; nil: there is none. What its consumers have left is what counts, and of steps
+// that have nothing left, what the stream has for them, so that no event is missing that is passed on meanwhile: it may
+// be one that is done (see [Client.Sweep]). Without consumers there are no Steps, and all that the stream has counts.
 func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.Status, error) {
 	bounded, cancel := c.call(ctx)
 	s, err := c.js.Stream(bounded, queue.Stream(namespace, version))
@@ -173,10 +173,33 @@ func (c *Client) Find(ctx context.Context, namespace, version string) (*queue.St
 	if err != nil {
 		return nil, err
 	}
-	if len(all) > 0 { // else nobody has begun with what it has
-		c.steps(&status, all)
+	if len(all) == 0 { // nobody has begun with what it has
+		return &status, nil
+	}
+	c.steps(&status, all)
+	if err := c.unseen(ctx, s, &status, namespace, version); err != nil {
+		return nil, fmt.Errorf("cannot read the stream of version %q at %s: %w", version, c.URL(), err)
 	}
 	return &status, nil
+}
+
+// unseen adds what the stream has for steps whose consumers have nothing left. Consumers are read one by one, and get to
+// know an event only after the stream has it, on servers of a cluster much later: one that is passed on meanwhile is left
+// at none of them. In the stream it is at any time, for the one step or for the other.
+func (c *Client) unseen(ctx context.Context, stream jetstream.Stream, status *queue.Status, namespace, version string) error {
+	ctx, cancel := c.call(ctx)
+	defer cancel()
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(queue.StepSubjects(namespace, version)))
+	if err != nil {
+		return ended(ctx, err)
+	}
+	for i := range status.Steps {
+		if s := &status.Steps[i]; s.Events() == 0 {
+			s.Waiting = int64(info.State.Subjects[queue.Subject(namespace, version, s.Step())])
+			status.Events += s.Waiting
+		}
+	}
+	return nil
 }
 
 // Delete removes a version's stream and all that waits in it. One that does not exist is no error.
