@@ -54,10 +54,7 @@ func (k ticket) run(ctx context.Context, in received) *request {
 func (k ticket) accept(ctx context.Context, in received) (id string, failure *spb.Status) {
 	r := k.start(ctx, in, time.Now().Add(k.table.version.BackgroundTimeout), true)
 	accepted := make(chan struct{})
-	r.Accepted = func() {
-		r.promised.Store(true)
-		close(accepted)
-	}
+	r.Accepted = func() { close(accepted) }
 	spare.Go(r.deliver)
 	client, left := context.WithCancelCause(context.Background())
 	failed := make(chan *spb.Status, 1)
@@ -68,7 +65,7 @@ func (k ticket) accept(ctx context.Context, in received) (id string, failure *sp
 	select {
 	case <-accepted:
 	case failure = <-failed:
-		if r.promised.Load() { // it has failed since, which is kept
+		if r.IsAccepted() { // it has failed since, which is kept
 			failure = nil
 		}
 	case <-ctx.Done():

@@ -11,10 +11,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
 
 	"krt.dev/kn-krt/pkg/channel"
 	"krt.dev/kn-krt/pkg/entrypoint"
+	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
 
@@ -54,6 +56,52 @@ func TestAcceptedIsWhatTheChannelHas(t *testing.T) {
 	}
 	close(store)
 	require.Equal(t, http.StatusAccepted, <-status)
+}
+
+// TestWhatOvertakesTheChannelsResponseIsKept: it shows that the channel has the event, whatever that responds with then.
+func TestWhatOvertakesTheChannelsResponseIsKept(t *testing.T) {
+	refused := event.Failure{Code: code.Code_FAILED_PRECONDITION, Reason: event.ReasonHandlerError, Text: "no", Node: "a"}
+	for name, c := range map[string]struct {
+		fails    bool
+		responds int
+		want     int
+		dead     int
+	}{
+		"a response":               {false, http.StatusAccepted, http.StatusOK, 0},
+		"a response, and it fails": {false, http.StatusInternalServerError, http.StatusOK, 0},
+		"a failure":                {true, http.StatusAccepted, http.StatusBadRequest, 1},
+		"a failure, and it fails":  {true, http.StatusInternalServerError, http.StatusBadRequest, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			responded := make(chan struct{})
+			v := f.version(entrypoint.Step{Node: "a"})
+			v.Results = time.Hour
+			v.Workflows[0].Channel = channel.Named("KafkaChannel", false)
+			v.Workflows[0].Address = serveHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+				in, err := event.ReadHeader(r.Header)
+				assert.NoError(t, err)
+				last := f.replyTo(in, "done")
+				if c.fails {
+					last = in.Fail("/krt/test/v1/a", refused)
+				}
+				assert.Equal(t, http.StatusAccepted, f.post("/reply", last))
+				<-responded
+				w.WriteHeader(c.responds)
+			})
+			o, s := keeping(t)
+			f.serve(v, o)
+			got := f.async()
+			close(responded)
+			require.Equal(t, http.StatusAccepted, got.status, got.body)
+			status, body := f.ended(got.header.Get("Krt-Correlation-Id"))
+			require.Equal(t, c.want, status, body)
+			f.awaitIdle()
+			o.Mail.Close(time.Minute)
+			require.Equal(t, c.dead, s.count(letter.Dead))
+		})
+	}
 }
 
 // TestAChannelIsTriedUntilItHasTheEvent: whatever fails before its 2xx.

@@ -36,10 +36,10 @@ func (r *request) keep() {
 	r.Bury = true
 }
 
-// keepsResult reports whether the response to r is kept: its client has been told that the work will be
-// done, and can fetch it.
+// keepsResult reports whether the response to r, which is asynchronous, is kept: its client has been told that
+// the work will be done, and can fetch it.
 func (r *request) keepsResult() bool {
-	return r.First.Event.Keep == event.KeepResult && r.table.version.Results > 0 && (r.promised.Load() || r.replayed != nil)
+	return r.First.Event.Keep == event.KeepResult && r.table.version.Results > 0 && (r.IsAccepted() || r.replayed != nil)
 }
 
 // keepResult keeps the response to an asynchronous request, if it is to be kept.
@@ -74,7 +74,7 @@ func (r *request) keepResult(out response) {
 // that direct delivery has given up on, or nil. Behind a Sequence the nodes have it, and theirs comes by
 // itself (see receiveDeadLetter), if their runners know dead letters.
 func (r *request) bury(failed *spb.Status, dead *delivery.Parcel) {
-	if !r.Bury || !r.Detached() || r.async && !r.promised.Load() && r.replayed == nil || dead == nil && r.buried.Load() {
+	if !r.Bury || !r.Detached() || r.async && !r.IsAccepted() && r.replayed == nil || dead == nil && r.buried.Load() {
 		if dead != nil && dead.Data != nil {
 			dead.Data.Free()
 		}

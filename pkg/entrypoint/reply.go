@@ -67,7 +67,6 @@ func (e *Entrypoint) receiveReply(w http.ResponseWriter, r *http.Request) {
 func (e *Entrypoint) receiveDeadLetter(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(e.receiveFor(r, func(req *request, ev *event.Event) (response, error) {
 		failed, node := req.owner().Dead(r.Header, req.route.Steps)
-		req.Accept() // whoever gives the event up has had it
 		if req.Bury && req.Detached() {
 			ev, data, err := e.readDead(r, ev)
 			if err != nil {
@@ -109,6 +108,9 @@ func (e *Entrypoint) receiveOf(req *request, ev *event.Event, read func(*request
 	late := req.gone.Load()
 	if late && !req.continues() {
 		return e.drop(metrics.DropLate, nil)
+	}
+	if !late { // whoever sends this has had the event, also if its delivery does not know that yet
+		req.Accept()
 	}
 	out, err := read(req, ev)
 	if err != nil { // the connection broke; the sender will send it again

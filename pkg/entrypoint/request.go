@@ -50,7 +50,6 @@ type request struct {
 	kept         *capture.Request // nil: it is not inspected
 	divided      *traffic.Request // nil: it is not divided
 	copied       *traffic.Copy    // nil: it is not copied
-	promised     atomic.Bool      // a client that does not wait has been told that the work will be done
 	replayed     *mail.Replayed   // nil: it is not a replay
 	goesOn       bool             // a channel has it, and another replica gets what comes of it
 	buried       atomic.Bool      // there is a dead letter of it
@@ -176,7 +175,7 @@ func (r *request) giveUp(client context.Context) response {
 		return <-r.responses
 	}
 	late := r.work.Err() != nil || failure.OutOfTime(client, r.begin)
-	r.goesOn = r.promised.Load() && r.route.answered() && r.entry.base.Err() != nil
+	r.goesOn = r.async && r.IsAccepted() && r.route.answered() && r.entry.base.Err() != nil
 	r.cancel(errGone)
 	if late {
 		return response{failure: r.late(), steps: r.Steps()}

@@ -110,10 +110,13 @@ func (r *Request) Detach(deadline time.Time) {
 
 // Accept notes that the delivery has the event: whoever sent it need not send it again.
 func (r *Request) Accept() {
-	if r.Accepted != nil && !r.accepted.Swap(true) {
+	if !r.accepted.Swap(true) && r.Accepted != nil {
 		r.Accepted()
 	}
 }
+
+// IsAccepted reports whether the delivery has the event.
+func (r *Request) IsAccepted() bool { return r.accepted.Load() }
 
 // Detached reports whether no client waits any more.
 func (r *Request) Detached() bool { return r.detached.Load() }

@@ -64,14 +64,17 @@ func (s *sequence) Deliver(ctx context.Context, r *Request) (*Parcel, error) {
 		defer cancel()
 	}
 	response, err := s.reach(ctx, r, p, payload, last)
-	if err == nil {
-		if response != nil { // a channel responds without an event; one that has one adds nothing
-			response.Data.Free()
-		}
-		r.Accept()
-		return nil, nil
+	if response != nil { // a channel responds without an event; one that has one adds nothing
+		response.Data.Free()
 	}
-	return nil, s.failure(err, size)
+	switch {
+	case err == nil:
+		r.Accept()
+	case s.channel.Answers() && r.IsAccepted(): // what came of the event has shown that the channel has it
+	default:
+		return nil, s.failure(err, size)
+	}
+	return nil, nil
 }
 
 // failure is that of a request whose event, with so many bytes of data, the channel has not
