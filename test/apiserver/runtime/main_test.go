@@ -60,7 +60,12 @@ type place struct {
 func newPlace(t *testing.T) *place {
 	t.Helper()
 	apiserver.Need(t)
-	return &place{T: t, namespace: apiserver.NewNamespace(t, cluster)}
+	p := &place{T: t, namespace: apiserver.NewNamespace(t, cluster)}
+	t.Cleanup(func() { // else its canary is looked at every 100 ms until all other tests have ended
+		rt := &v1alpha1.Runtime{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.RuntimeName, Namespace: p.namespace}}
+		require.NoError(t, client.IgnoreNotFound(cluster.Delete(context.WithoutCancel(t.Context()), rt)))
+	})
+	return p
 }
 
 const proto = `syntax = "proto3"; service Entrypoint { rpc Greet (M) returns (M); } message M {}`
