@@ -2,4 +2,8 @@
 
 package hostile
 
-const memory = 1
+const (
+	memory = 1
+	// waiting is how many clients do not read.
+	waiting = 1000
+)

@@ -14,11 +14,8 @@ import (
 	"krt.dev/kn-krt/test/process"
 )
 
-const (
-	waiting = 1000
-	// eachKiB is the most memory of the entrypoint that a stream may hold.
-	eachKiB = 256
-)
+// eachKiB is the most memory of the entrypoint that a stream may hold.
+const eachKiB = 256
 
 // TestStreamsOfClientsThatDoNotRead has many clients read one small message each of a stream
 // without an end in sight: what waits for them must not grow with it, and nothing of it may
