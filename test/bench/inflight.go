@@ -19,26 +19,42 @@ const (
 	conns = 8
 )
 
+// holds is how often it is measured, each time in new processes.
+const holds = 5
+
 // inFlight: what a request in flight takes in the entrypoint, when each step
 // before the last was held by all at once, and the last one holds them.
 func (b *bench) inFlight(ctx context.Context) error {
-	var lives, residents []float64
-	for _, n := range []int{1, 3, 12} {
-		live, resident, err := b.hold(ctx, n)
-		if err != nil {
-			return err
+	counts := []int{1, 3, 12}
+	lives, residents := make([][]float64, len(counts)), make([][]float64, len(counts))
+	var live, resident []float64 // of the most steps, by those of the fewest
+	for range holds {
+		for i, n := range counts {
+			l, r, err := b.hold(ctx, n)
+			if err != nil {
+				return err
+			}
+			lives[i], residents[i] = append(lives[i], l), append(residents[i], r)
 		}
-		lives, residents = append(lives, live), append(residents, resident)
-		what := fmt.Sprintf("%d in flight, %d steps: each", held, n)
-		b.add(row{what: what + ", live on heap and stacks", bar: 40, value: one(live), unit: " KB"})
-		b.add(row{what: what + ", resident", bar: 40, value: one(resident), unit: " KB"})
+		live = append(live, last(lives[2])/last(lives[0]))
+		resident = append(resident, last(residents[2])/last(residents[0]))
 	}
-	b.add(row{what: "in flight at 12 steps, live", against: "at 1 step", bar: 1.10, value: one(lives[2] / lives[0]), unit: "×"})
-	b.add(row{what: "in flight at 12 steps, resident", against: "at 1 step", value: one(residents[2] / residents[0]), unit: "×"})
+	for i, n := range counts {
+		what := fmt.Sprintf("%d in flight, %d steps: each", held, n)
+		b.add(row{what: what + ", live on heap and stacks", bar: 40, value: of(lives[i]), unit: " KB"})
+		b.add(row{what: what + ", resident", bar: 40, value: of(residents[i]), unit: " KB"})
+	}
+	b.add(row{what: "in flight at 12 steps, live", against: "at 1 step", bar: 1.10, value: of(live), unit: "×"})
+	b.add(row{what: "in flight at 12 steps, resident", against: "at 1 step", value: of(resident), unit: "×"})
 	return nil
 }
 
-func one(value float64) *spread { return &spread{value, value, value} }
+func last(values []float64) float64 { return values[len(values)-1] }
+
+func of(values []float64) *spread {
+	s := spreadOf(values)
+	return &s
+}
 
 // hold has held requests wait in the last of n nodes, and returns what each
 // takes in KB: of heap and stacks after a collection, and of resident memory
