@@ -252,7 +252,7 @@ func New(v Version, o Options) (*Entrypoint, error) {
 	e.receiver = raw.Receiver{Budget: e.budget, Buffers: e.buffers, Limit: int64(o.MaxMessageBytes)}
 	e.sender = delivery.NewSender(e.buffers, delivery.Options{
 		MaxMessageBytes: o.MaxMessageBytes, Retry: o.Retry, Retried: e.metrics.Retried, Logger: e.log, Near: o.Near, ConnectTime: connectTime,
-		Source: func(node string) string { return event.Source(v.Namespace, v.Name, node) },
+		Source: func(node string) string { return event.Source(v.Namespace, v.Name, node) }, Arrives: o.Waker.Arrives,
 	})
 	e.base, e.end = context.WithCancelCause(context.Background())
 	e.leaving, e.leave = context.WithCancel(context.Background())

@@ -213,6 +213,9 @@ func (x *exchange) call(ctx context.Context, to *directStep, p *Parcel, s *send)
 			return response, err
 		}
 	}
+	if x.arrives != nil {
+		x.arrives(to.node)
+	}
 	return x.post(ctx, to.address, p, s)
 }
 

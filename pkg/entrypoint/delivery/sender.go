@@ -53,6 +53,8 @@ type Options struct {
 	ConnectTime time.Duration
 	// Source returns the source of the events of a node: who must respond at the address of a pod.
 	Source func(node string) string
+	// Arrives is called before an event is sent to a node's Knative Service by direct calls.
+	Arrives func(node string)
 }
 
 // Near reaches nodes in this process.
@@ -72,7 +74,7 @@ type Sender struct {
 
 // NewSender returns a sender that keeps data in buffers of pool.
 func NewSender(pool *memory.Pool, o Options) *Sender {
-	x := exchange{pool: pool, limit: int64(o.MaxMessageBytes), retry: o.Retry, retried: o.Retried}
+	x := exchange{pool: pool, limit: int64(o.MaxMessageBytes), retry: o.Retry, retried: o.Retried, arrives: o.Arrives}
 	nodes, pods := x, x
 	nodes.client = httpclient.New(httpclient.Options{Near: o.Near, ConnectTime: o.ConnectTime})
 	pods.client = httpclient.New(httpclient.Options{MaxAge: shortcutAge, ConnectTime: o.ConnectTime})
@@ -118,6 +120,7 @@ type exchange struct {
 	limit   int64 // bytes of a response's data
 	retry   Retry
 	retried func()
+	arrives func(node string)
 }
 
 // responseError is an HTTP response that is not a success.

@@ -35,6 +35,8 @@ const (
 const (
 	resultOK     = "ok"
 	resultFailed = "failed"
+	// resultOvertaken: the event came before the node was up, and waits for it itself.
+	resultOvertaken = "overtaken"
 )
 
 // Waker wakes the nodes of one version. A nil one wakes none.
@@ -53,11 +55,12 @@ type Waker struct {
 // node is a node that may be at zero. Times are Unix times in ns.
 type node struct {
 	name, url string
-	up        atomic.Int64 // when it responded last; 0: never
-	held      atomic.Int64 // until when it is not woken, because it was and has had no event since; 0: it may be
-	busy      atomic.Bool  // a request is on its way
-	restraint int64        // for how long it is not woken after the next one if it still has had no event, in ns; guarded by busy
-	worked    atomic.Int64 // when an event was known to be there
+	up        atomic.Int64                       // when it responded last; 0: never
+	held      atomic.Int64                       // until when it is not woken, because it was and has had no event since; 0: it may be
+	busy      atomic.Bool                        // a request is on its way
+	restraint int64                              // for how long it is not woken after the next one if it still has had no event, in ns; guarded by busy
+	worked    atomic.Int64                       // when an event was known to be there
+	end       atomic.Pointer[context.CancelFunc] // ends the request that is on its way; nil: there is none
 }
 
 // New returns a waker of nodes: their names, and the URLs of their Knative Services. Nodes that are always
@@ -78,6 +81,7 @@ func New(nodes map[string]string, log *slog.Logger) (*Waker, error) {
 		w.nodes[name] = &node{name: name, url: text}
 		w.count.WithLabelValues(name, resultOK)
 		w.count.WithLabelValues(name, resultFailed)
+		w.count.WithLabelValues(name, resultOvertaken)
 	}
 	return w, nil
 }
@@ -105,6 +109,17 @@ func (w *Waker) works(n *node, at int64) bool {
 	}
 	n.worked.Store(at)
 	return true
+}
+
+// Arrives is called when an event is about to go to a node's Knative Service. A request of ours that waits there ends: with
+// both, Knative would start a second pod of a node whose pods take one request at a time. A nil waker has none.
+func (w *Waker) Arrives(node string) {
+	if w == nil || w.nodes[node] == nil {
+		return
+	}
+	if end := w.nodes[node].end.Load(); end != nil {
+		(*end)()
+	}
 }
 
 // Close ends what is on its way.
@@ -151,16 +166,19 @@ func (c *Chain) Begin(now time.Time) {
 		}
 		n.held.Store(at + n.restraint)
 		c.waker.left.Add(1)
-		go c.waker.wake(n)
+		work, end := context.WithCancel(c.waker.work)
+		n.end.Store(&end)
+		go c.waker.wake(work, n)
 	}
 }
 
-// wake sends the request, whose end says that the node is up.
-func (w *Waker) wake(n *node) {
+// wake sends the request, whose end says that the node is up. The end of work says that an event is there before that.
+func (w *Waker) wake(work context.Context, n *node) {
 	defer w.left.Done()
 	begin := time.Now()
-	err := w.client.Wake(w.work, n.url)
-	now, ended := time.Now(), w.work.Err() != nil
+	err := w.client.Wake(work, n.url)
+	now, ended, overtaken := time.Now(), w.work.Err() != nil, err != nil && work.Err() != nil
+	(*n.end.Swap(nil))()
 	switch {
 	case ended:
 	case err != nil:
@@ -170,6 +188,10 @@ func (w *Waker) wake(n *node) {
 	}
 	n.busy.Store(false) // before it is counted: what is counted has ended
 	if ended {
+		return
+	}
+	if overtaken {
+		w.count.WithLabelValues(n.name, resultOvertaken).Inc()
 		return
 	}
 	if err != nil {

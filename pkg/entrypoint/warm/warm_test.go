@@ -243,8 +243,33 @@ func TestCloseEndsWhatIsOnItsWay(t *testing.T) {
 	require.Zero(t, c.count("b", "failed"), "it has not failed")
 }
 
+// Knative counts an event and a request of ours that wait for the same pod as two.
+func TestARequestEndsWhenTheEventArrives(t *testing.T) {
+	c := newChain(t, "b", "c")
+	ended := make(chan string, 2)
+	c.respond = func(node string, _ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		ended <- node
+	}
+	c.begin(0, "a", "b", "c")
+	<-c.asked
+	<-c.asked
+	c.Arrives("b")
+	require.Equal(t, "b", <-ended)
+	c.counted(1, "b", "overtaken")
+	require.Zero(t, c.count("b", "ok")+c.count("b", "failed")+c.count("c", "overtaken"))
+	c.Arrives("a") // it is not woken
+	c.Arrives("b") // nor is it any more
+	c.responded("b")
+	c.begin(time.Minute, "a", "b", "c")
+	require.Equal(t, "b", (<-c.asked).node)
+	c.Arrives("c")
+	require.Equal(t, "c", <-ended)
+}
+
 func TestNothingIsWokenWithoutAWaker(t *testing.T) {
 	var none *warm.Waker
+	none.Arrives("b")
 	none.Chain([]string{"a", "b"}).Begin(time.Now())
 	require.Nil(t, none.Chain([]string{"a", "b"}))
 	c := newChain(t, "a")
