@@ -122,7 +122,8 @@ func (b *bench) runner(ctx context.Context) error {
 			return err
 		}
 		b.add(row{what: what, against: "bare net/http echo", of: &all[3], base: &all[0], same: &all[1]})
-		b.add(row{what: what, against: "net/http echo of the event's header", bar: 1.12, of: &all[3], base: &all[2], same: &all[1], sameBase: &all[0]})
+		b.add(row{what: what, against: "net/http echo of the event's header", bar: 1.12, of: &all[3], base: &all[2],
+			same: &all[1], sameBase: &all[0]})
 	}
 	return nil
 }
