@@ -55,12 +55,14 @@ type Waker struct {
 // node is a node that may be at zero. Times are Unix times in ns.
 type node struct {
 	name, url string
-	up        atomic.Int64                       // when it responded last; 0: never
-	held      atomic.Int64                       // until when it is not woken, because it was and has had no event since; 0: it may be
-	busy      atomic.Bool                        // a request is on its way
-	restraint int64                              // for how long it is not woken after the next one if it still has had no event, in ns; guarded by busy
-	worked    atomic.Int64                       // when an event was known to be there
-	end       atomic.Pointer[context.CancelFunc] // ends the request that is on its way; nil: there is none
+	up        atomic.Int64 // when it responded last; 0: never
+	held      atomic.Int64 // until when it is not woken, because it was and has had no event since; 0: it may be
+	busy      atomic.Bool  // a request is on its way
+	worked    atomic.Int64 // when an event was known to be there
+	// end ends the request that is on its way; nil: there is none.
+	end atomic.Pointer[context.CancelFunc]
+	// restraint is for how long it is not woken after the next time if it still has had no event, in ns; guarded by busy.
+	restraint int64
 }
 
 // New returns a waker of nodes: their names, and the URLs of their Knative Services. Nodes that are always
