@@ -53,7 +53,7 @@ var (
 
 // Error is a request that the store has refused.
 type Error struct {
-	// Status is that of the response: 429 and 503 may pass, 507 says that a limit has been reached.
+	// Status is that of the response: 401, 403, 429 and 503 may pass, 507 says that a limit has been reached.
 	Status int
 	Text   string
 }
@@ -61,15 +61,19 @@ type Error struct {
 // Error returns the store's text.
 func (e *Error) Error() string { return e.Text }
 
-// Temporary reports whether a request that failed may succeed later without any change: the store is
-// not reached, or takes no more for now.
+// Temporary reports whether a request that failed may succeed later as it is: the store is not reached, or takes
+// no more for now. A credential that is refused may be accepted, or be replaced, too: its key is being changed.
 func Temporary(err error) bool {
 	var refused *Error
 	switch {
 	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrOld):
 		return false
 	case errors.As(err, &refused):
-		return refused.Status == http.StatusTooManyRequests || refused.Status >= http.StatusInternalServerError
+		switch refused.Status {
+		case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+			return true
+		}
+		return refused.Status >= http.StatusInternalServerError
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package letter
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -15,6 +16,17 @@ type doer func(*http.Request)
 func (d doer) Do(r *http.Request) (*http.Response, error) {
 	d(r)
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+}
+
+// A credential that is refused may be accepted later: a key is being changed.
+func TestTemporary(t *testing.T) {
+	for status, want := range map[int]bool{
+		http.StatusBadRequest: false, http.StatusConflict: false, http.StatusRequestEntityTooLarge: false,
+		http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusTooManyRequests: true,
+		http.StatusServiceUnavailable: true, http.StatusInsufficientStorage: true,
+	} {
+		require.Equal(t, want, Temporary(fmt.Errorf("cannot keep it: %w", &Error{status, ""})), status)
+	}
 }
 
 // What a producer has written costs no letter, and one that cannot be kept is not tried again.

@@ -2,6 +2,7 @@ package durable_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -18,6 +19,7 @@ import (
 type box struct {
 	mu      sync.Mutex
 	away    bool
+	refusal error // while it is away; nil: it does not respond
 	tries   int
 	letters map[string]letter.Letter
 }
@@ -29,7 +31,7 @@ func (b *box) Put(_ context.Context, l letter.Letter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.tries++; b.away {
-		return errAway
+		return cmp.Or(b.refusal, errAway)
 	}
 	if err := l.Check(); err != nil {
 		return err
@@ -95,6 +97,20 @@ func (b *box) setAway(away bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.away = away
+}
+
+// refuse has the box refuse letters with an error.
+func (b *box) refuse(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away, b.refusal = true, err
+}
+
+// tried is how often a letter was put.
+func (b *box) tried() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tries
 }
 
 // await waits for a letter.

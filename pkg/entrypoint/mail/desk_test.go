@@ -67,7 +67,8 @@ func TestStatusesOfTheDesk(t *testing.T) {
 		want int
 	}{
 		{letter.ErrNotFound, http.StatusNotFound},
-		{&letter.Error{Status: http.StatusForbidden}, http.StatusBadRequest},
+		{&letter.Error{Status: http.StatusBadRequest}, http.StatusBadRequest},
+		{&letter.Error{Status: http.StatusForbidden}, http.StatusServiceUnavailable},
 		{&letter.Error{Status: http.StatusTooManyRequests}, http.StatusServiceUnavailable},
 		{errors.New("the store does not respond"), http.StatusServiceUnavailable},
 		{nil, http.StatusConflict},
