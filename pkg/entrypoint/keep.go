@@ -138,7 +138,7 @@ func (e *Entrypoint) orphan(h http.Header, path string, ev *event.Event, data me
 				l, ok = o.Dead(ev, -1, node, failed, data.ReadOnlyData()), true
 			}
 			if ok {
-				e.options.Mail.Keep(l, data.Free, nil)
+				e.options.Mail.KeepLate(l, data.Free)
 				return true
 			}
 		}

@@ -99,6 +99,14 @@ func (b *Box) Collect(to chan<- prometheus.Metric) {
 // Keep saves l in the background, and does not wait. Free, which may be nil, is called when the data of l
 // is not used any more; then is called once it is known whether l is kept, and may be nil too.
 func (b *Box) Keep(l letter.Letter, free func(), then func(kept bool)) {
+	b.keep(l, free, then, b.Save)
+}
+
+// KeepLate is Keep for a letter of a request that no replica holds any more. If it is a response, and one is kept
+// already, that was the first and stays: an early reply, which the last node's response follows.
+func (b *Box) KeepLate(l letter.Letter, free func()) { b.keep(l, free, nil, b.saveLate) }
+
+func (b *Box) keep(l letter.Letter, free func(), then func(kept bool), save func(context.Context, letter.Letter) error) {
 	if free == nil {
 		free = func() {}
 	}
@@ -123,7 +131,7 @@ func (b *Box) Keep(l letter.Letter, free func(), then func(kept bool)) {
 		defer free()
 		b.turns <- struct{}{}
 		defer func() { <-b.turns }()
-		then(b.Save(b.life, l) == nil)
+		then(save(b.life, l) == nil)
 	}()
 }
 
@@ -188,10 +196,28 @@ func (b *Box) Saving(kind letter.Kind, id string) bool {
 
 // Save saves l, and returns when it is saved, or cannot be, which it counts. It tries again for at most
 // 30 seconds, or until ctx is done.
-func (b *Box) Save(ctx context.Context, l letter.Letter) error {
+func (b *Box) Save(ctx context.Context, l letter.Letter) error { return b.save(ctx, l, b.Put) }
+
+// saveLate is Save for KeepLate.
+func (b *Box) saveLate(ctx context.Context, l letter.Letter) error { return b.save(ctx, l, b.putLate) }
+
+// putLate puts l unless the first response is kept. Of failures the store itself sees that they replace none.
+func (b *Box) putLate(ctx context.Context, l letter.Letter) error {
+	if l.Kind == letter.Result && l.Status == nil {
+		switch first, err := b.Get(ctx, l.Kind, l.Version, l.ID); {
+		case err == nil && first.Status == nil:
+			return nil
+		case err != nil && !errors.Is(err, letter.ErrNotFound):
+			return err
+		}
+	}
+	return b.Put(ctx, l)
+}
+
+func (b *Box) save(ctx context.Context, l letter.Letter, put func(context.Context, letter.Letter) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := b.try(ctx, l)
+	err := try(ctx, l, put)
 	if err != nil {
 		b.drop(&l, err)
 		return err
@@ -201,10 +227,10 @@ func (b *Box) Save(ctx context.Context, l letter.Letter) error {
 }
 
 // try puts l until it is saved, that is of no use, or ctx is done.
-func (b *Box) try(ctx context.Context, l letter.Letter) error {
+func try(ctx context.Context, l letter.Letter, put func(context.Context, letter.Letter) error) error {
 	for pause := firstPause; ; pause = min(2*pause, mostPause) {
 		once, cancel := context.WithTimeout(ctx, attempt)
-		err := b.Put(once, l)
+		err := put(once, l)
 		cancel()
 		if err == nil || !letter.Temporary(err) {
 			return err
