@@ -49,6 +49,9 @@ func (w *work) keep(l letter.Letter) bool {
 		return true // it has been logged; of a copy nothing is kept, because another version has served the client
 	}
 	if len(l.Data) > letter.MaxData {
+		if l.Kind == letter.Result {
+			l.Status = letter.StatusOf(mail.TooLarge(l.Data))
+		}
 		l.Data, l.Message = nil, ""
 	}
 	err := w.put(l)

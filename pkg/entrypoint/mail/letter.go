@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
 	"krt.dev/kn-krt/pkg/entrypoint/failure"
@@ -25,12 +26,26 @@ type Origin struct {
 // Data, as the letter of its result; of a failure, if that is not nil. It expires after the retention.
 func (o Origin) Result(of letter.Letter, failure *spb.Status, retention time.Duration) letter.Letter {
 	l, now := of, time.Now()
+	if failure == nil {
+		failure = TooLarge(l.Data)
+	}
 	l.Kind, l.Version, l.Workflow, l.Time, l.Expires = letter.Result, o.Version, o.Workflow, now, now.Add(retention)
 	if l.Status = letter.StatusOf(failure); failure != nil {
 		l.Message, l.Data = "", nil
 	}
 	l.Size = int64(len(l.Data))
 	return l
+}
+
+// TooLarge is the failure that is kept in place of a response whose data no letter may have; nil of another one.
+func TooLarge(data []byte) *spb.Status {
+	if len(data) <= letter.MaxData {
+		return nil
+	}
+	return event.Failure{
+		Code: code.Code_RESOURCE_EXHAUSTED, Reason: event.ReasonTooLarge,
+		Text: fmt.Sprintf("the response of %d bytes was not kept: it is larger than the %d that a result may have", len(data), letter.MaxData),
+	}.Status()
 }
 
 // Late returns the letter with the result that an event at the reply port brings, of a request that no
