@@ -43,7 +43,8 @@ func (w *work) letter(kind letter.Kind, status *spb.Status) letter.Letter {
 	return l
 }
 
-// keep keeps l, or has the queue keep it until it is. It reports false if neither can be had.
+// keep keeps l, or has the queue keep it until it is. While neither can be had, the replica holds it, so that the node
+// does not work again. It reports false if that ends before.
 func (w *work) keep(l letter.Letter) bool {
 	if w.options.Letters == nil || w.event.Mirror {
 		return true // it has been logged; of a copy nothing is kept, because another version has served the client
@@ -54,24 +55,39 @@ func (w *work) keep(l letter.Letter) bool {
 		}
 		l.Data, l.Message = nil, ""
 	}
-	err := w.put(l)
-	if err == nil {
-		return true
-	}
-	if !temporary(err) {
-		w.refused(&l, err)
-		return true
-	}
-	w.log.Warn("a letter waits in the queue until the store accepts it", "kind", l.Kind, "id", l.ID, "error", err)
+	posted, held := w.posted(&l), false
+	return w.persist(w.working, func(ctx context.Context) error {
+		err := w.put(l)
+		switch {
+		case err == nil:
+			return nil
+		case !temporary(err):
+			w.refused(&l, err)
+			return nil
+		}
+		away := w.publish(context.WithoutCancel(ctx), posted, len(w.nodes))
+		switch {
+		case away == nil:
+			w.log.Warn("a letter waits in the queue until the store accepts it", "kind", l.Kind, "id", l.ID, "error", err)
+		case !held:
+			held = true
+			w.log.Warn("a letter is held until the store or the queue accepts it", "kind", l.Kind, "id", l.ID, "error", errors.Join(err, away))
+		}
+		return away
+	}, nil) == nil
+}
+
+// posted is the message with which l waits in the queue.
+func (w *work) posted(l *letter.Letter) client.Message {
 	header := mail.Header(l.Event)
 	maps.Copy(header, http.Header{
 		headerLetter: {string(l.Kind)}, headerStep: {strconv.Itoa(l.Step)}, headerStatus: {encodeStatus(l.Status.RPC())},
 		"Krt-Id": {l.ID}, "Krt-Node": {l.Node}, "Krt-Time": {strconv.FormatInt(l.Time.UnixNano(), 10)}, "Krt-Message": {l.Message},
 	})
 	w.note.write(header)
-	return w.publish(context.WithoutCancel(w.ctx), client.Message{
+	return client.Message{
 		Step: postbox(w.workflow), ID: string(l.Kind) + "/" + l.ID + "/" + strconv.Itoa(l.Replays), Header: header, Data: l.Data,
-	}, len(w.nodes)) == nil
+	}
 }
 
 // temporary reports whether the store may accept a letter later. A limit of the store is one that
