@@ -124,10 +124,14 @@ func (e *Entrypoint) readDead(r *http.Request, ev *event.Event) (*event.Event, m
 }
 
 // orphan keeps what an event at the reply port says of a request that no replica holds any more: the one
-// that held it was restarted, or has been lost. It takes over the data, and reports whether there
-// was something to keep.
-func (e *Entrypoint) orphan(h http.Header, path string, ev *event.Event, data mem.Buffer) bool {
-	if t := e.acquire(); t != nil {
+// that held it was restarted, or has been lost. It takes over the data, and returns the HTTP status to respond
+// with; 0 if there was nothing to keep.
+func (e *Entrypoint) orphan(h http.Header, path string, ev *event.Event, data mem.Buffer) (status int) {
+	t := e.acquire()
+	if t == nil && e.keeps(ev) {
+		status = http.StatusServiceUnavailable // this replica has stopped; the sender will try another one
+	}
+	if t != nil {
 		defer t.release()
 		if r := t.byName[ev.Workflow]; r != nil && e.keeps(ev) {
 			o := t.origin(r)
@@ -139,12 +143,12 @@ func (e *Entrypoint) orphan(h http.Header, path string, ev *event.Event, data me
 			}
 			if ok {
 				e.options.Mail.KeepLate(l, data.Free)
-				return true
+				return http.StatusAccepted
 			}
 		}
 	}
 	data.Free()
-	return false
+	return status
 }
 
 // receiveOrphan is orphan for an event that has not been read. It returns the HTTP status to respond with.
@@ -159,8 +163,8 @@ func (e *Entrypoint) receiveOrphan(r *http.Request, ev *event.Event) int {
 	if data == nil {
 		data = mem.SliceBuffer(nil)
 	}
-	if !e.orphan(r.Header, r.URL.Path, ev, data) {
-		return e.drop(metrics.DropLate, nil)
+	if status := e.orphan(r.Header, r.URL.Path, ev, data); status != 0 {
+		return status
 	}
-	return http.StatusAccepted
+	return e.drop(metrics.DropLate, nil)
 }

@@ -188,8 +188,9 @@ func (e *Entrypoint) forward(r *http.Request, ev *event.Event, token seal.Token)
 	defer data.Free()
 	to := &url.URL{Scheme: "http", Host: token.Address, Path: r.URL.Path}
 	if err := e.sender.Forward(ctx, to, header, data); err != nil {
-		if data.Ref(); e.orphan(r.Header, r.URL.Path, ev, data) {
-			return http.StatusAccepted
+		data.Ref()
+		if status := e.orphan(r.Header, r.URL.Path, ev, data); status != 0 {
+			return status
 		}
 		return e.drop(metrics.DropForward, fmt.Errorf("cannot forward it to the replica that holds the request: %w", err))
 	}
