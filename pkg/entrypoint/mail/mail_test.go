@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,146 @@ import (
 	"krt.dev/kn-krt/pkg/letter"
 	"krt.dev/kn-krt/pkg/runner/event"
 )
+
+// store responds to each Put as put says.
+type store struct {
+	letter.Client // nothing else is called
+
+	put func(n int, l letter.Letter) error
+	mu  sync.Mutex
+	n   int
+}
+
+func (s *store) Put(_ context.Context, l letter.Letter) error {
+	s.mu.Lock()
+	s.n++
+	n := s.n
+	s.mu.Unlock()
+	return s.put(n, l)
+}
+
+func (s *store) Get(_ context.Context, kind letter.Kind, version, id string) (*letter.Letter, error) {
+	return &letter.Letter{Kind: kind, Version: version, ID: id}, nil
+}
+
+func (s *store) List(context.Context, letter.Kind, letter.Selection) (letter.Page, error) {
+	return letter.Page{}, nil
+}
+
+func newBox(put func(int, letter.Letter) error) *mail.Box {
+	return mail.New(&store{put: put}, slog.New(slog.DiscardHandler))
+}
+
+// counts requires how many dead letters a box has kept, and dropped.
+func counts(t *testing.T, b *mail.Box, kept, dropped float64) {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	require.NoError(t, r.Register(b))
+	families, err := r.Gather()
+	require.NoError(t, err)
+	values := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			values[f.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+		}
+	}
+	require.Equal(t, map[string]float64{
+		"krt_letters_dropped_total dead": dropped, "krt_letters_dropped_total result": 0,
+		"krt_letters_kept_total dead": kept, "krt_letters_kept_total result": 0,
+	}, values)
+}
+
+func TestALetterIsSavedOnceTheStoreIsBack(t *testing.T) {
+	b := newBox(func(n int, _ letter.Letter) error {
+		switch n {
+		case 1:
+			return errors.New("the store does not respond")
+		case 2:
+			return &letter.Error{Status: http.StatusForbidden, Text: "the credential is not valid"}
+		}
+		return nil
+	})
+	freed, known := make(chan struct{}), make(chan bool, 1)
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, func() { close(freed) }, func(kept bool) { known <- kept })
+	require.True(t, b.Saving(letter.Dead, "a/0"))
+	require.True(t, <-known)
+	<-freed
+	b.Close(time.Minute)
+	require.False(t, b.Saving(letter.Dead, "a/0"))
+	counts(t, b, 1, 0)
+}
+
+func TestALetterThatIsRefusedIsDropped(t *testing.T) {
+	b := newBox(func(int, letter.Letter) error { return &letter.Error{Status: http.StatusBadRequest, Text: "no"} })
+	freed, known := make(chan struct{}), make(chan bool, 1)
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, func() { close(freed) }, func(kept bool) { known <- kept })
+	<-freed
+	require.False(t, <-known)
+	b.Close(time.Minute)
+	counts(t, b, 0, 1)
+	require.Error(t, b.Save(t.Context(), letter.Letter{Kind: letter.Dead, ID: "a/0"}))
+}
+
+func TestWhatWaitsIsBounded(t *testing.T) {
+	goOn := make(chan struct{})
+	b := newBox(func(int, letter.Letter) error { <-goOn; return nil })
+	large := letter.Letter{Kind: letter.Dead, ID: "a/0", Data: make([]byte, letter.MaxData)}
+	for range 8 {
+		b.Keep(large, nil, nil)
+	}
+	freed, kept := false, true
+	b.Keep(large, func() { freed = true }, func(now bool) { kept = now }) // the ninth does not fit into 64 MiB
+	require.True(t, freed)
+	require.False(t, kept)
+	close(goOn)
+	b.Close(time.Minute)
+	counts(t, b, 8, 1)
+}
+
+// Replays take hours where nodes do, and results and dead letters of others must have room meanwhile.
+func TestClaimsTakeNoRoom(t *testing.T) {
+	b := newBox(func(int, letter.Letter) error { return nil })
+	var claimed []*mail.Replayed
+	for i := range 5000 {
+		x, refusal := b.Claim(t.Context(), "v1", letter.DeadID(strconv.Itoa(i), 0))
+		require.Nil(t, refusal)
+		claimed = append(claimed, x)
+	}
+	kept := make(chan bool, 1)
+	b.Keep(letter.Letter{Kind: letter.Dead, ID: "a/0"}, nil, func(now bool) { kept <- now })
+	require.True(t, <-kept)
+	for _, x := range claimed {
+		x.Release()
+	}
+	b.Close(time.Minute)
+	_, refusal := b.Claim(t.Context(), "v1", "a/0")
+	require.Equal(t, http.StatusServiceUnavailable, refusal.Status)
+}
+
+// Who replays a letter is not told to try again what only an upgrade, or more room, can change.
+func TestRefusalsOfAClaim(t *testing.T) {
+	for text, c := range map[string]struct {
+		err    error
+		status int
+		again  string
+	}{
+		"does not know claims of dead letters: it is older": {
+			&letter.Error{Status: http.StatusBadRequest, Text: `kind: "claim" is not result or dead`}, http.StatusConflict, ""},
+		"as many as it may have": {
+			&letter.Error{Status: http.StatusInsufficientStorage, Text: "as many as it may have"}, http.StatusConflict, ""},
+		"does not know letters": {letter.ErrOld, http.StatusConflict, ""},
+		"does not respond":      {errors.New("the store does not respond"), http.StatusServiceUnavailable, "1"},
+	} {
+		b := newBox(func(int, letter.Letter) error { return c.err })
+		_, refusal := b.Claim(t.Context(), "v1", "a/0")
+		w := httptest.NewRecorder()
+		refusal.Write(w, "a/0")
+		require.Equal(t, c.status, w.Code, text)
+		require.Equal(t, c.again, w.Header().Get("Retry-After"), text)
+		require.Contains(t, w.Body.String(), text)
+		b.Close(time.Minute)
+	}
+}
 
 // Nothing is given back by who was refused.
 func TestAClaimThatIsRefusedIsNotGivenBack(t *testing.T) {

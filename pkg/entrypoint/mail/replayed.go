@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -93,12 +94,19 @@ func (b *Box) Claim(ctx context.Context, version, id string) (*Replayed, *Refusa
 
 // refusalOfStore is the refusal because of an error of the store.
 func refusalOfStore(err error) *Refusal {
+	var refused *letter.Error
+	_ = errors.As(err, &refused)
 	switch {
 	case errors.Is(err, letter.ErrNotFound):
 		return &Refusal{http.StatusNotFound, "there is none"}
 	case isClaimed(err):
 		return &Refusal{http.StatusConflict, fmt.Sprintf("it is being replayed. If the replica that does so was killed, try again after %s",
 			letter.ClaimKept)}
+	case refused != nil && refused.Status == http.StatusBadRequest && strings.HasPrefix(refused.Text, "kind: "):
+		return &Refusal{http.StatusConflict, "the store does not know claims of dead letters: it is older than this version's entrypoint; " +
+			"upgrade the store (config/600-store.yaml)"}
+	case refused != nil && refused.Status == http.StatusInsufficientStorage, !letter.Temporary(err): // until somebody does something
+		return &Refusal{http.StatusConflict, err.Error()}
 	}
 	return &Refusal{http.StatusServiceUnavailable, err.Error()}
 }
