@@ -62,7 +62,9 @@ func Alerts() []Alert {
 			"0m", "warning",
 			"Events were given up on", workflow + ": node {{ $labels.node }} did not accept events, however often they were sent, " +
 				"or has failed in work that no client waits for."},
-		{"KrtLettersDropped", "sum by (namespace, version, kind) (increase(krt_letters_dropped_total[10m])) > 0", "0m", "critical",
+		// One metric is 0 where letters are counted by the other one.
+		{"KrtLettersDropped", "sum by (namespace, version, kind) (increase(krt_letters_dropped_total[10m])) > 0\n" +
+			"or sum by (namespace, version, kind) (increase(krt_queue_letters_refused_total[10m])) > 0", "0m", "critical",
 			"Results or dead letters are lost",
 			"Version {{ $labels.version }} in {{ $labels.namespace }} could not save {{ $value | humanize }} letters of the kind " +
 				"{{ $labels.kind }} in the store."},

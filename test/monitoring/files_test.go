@@ -177,37 +177,62 @@ func TestRulesAreValid(t *testing.T) {
 
 // KrtQueueNearlyFull fires before a version's queue refuses requests, however large it is, and not at three quarters
 // of that: the rule knows how much the client of the queue leaves for events between steps.
-func TestAQueueIsNearlyFullBeforeItRefuses(t *testing.T) {
+// alert is a test of the rules: how many alerts of a name are active after 15 minutes of series.
+func alert(name string, series map[string]string, firing int) map[string]any {
+	var input []any
+	for of, values := range series {
+		input = append(input, map[string]any{"series": of, "values": values})
+	}
+	return map[string]any{
+		"interval": "1m", "input_series": input,
+		"promql_expr_test": []any{map[string]any{
+			"expr": fmt.Sprintf(`count(ALERTS{alertname=%q,alertstate="firing"}) or vector(0)`, name), "eval_time": "15m",
+			"exp_samples": []any{map[string]any{"labels": "{}", "value": firing}},
+		}},
+	}
+}
+
+// testRules runs promtool on tests of the rules.
+func testRules(t *testing.T, tests ...map[string]any) {
+	t.Helper()
 	promtool, folder := collector.Program(t, "promtool"), t.TempDir()
 	rules, err := yaml.Marshal(export.Rules())
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "rules.yml"), rules, 0o600))
-	var tests []any
-	for _, size := range []int64{1 << 20, 64 << 20, 256 << 20, 512 << 20, 8 << 30, 1 << 40} {
-		c, err := client.Connect(queue.Settings{URL: "nats://127.0.0.1:1", MaxBytes: size}, client.Options{Namespace: "n", Version: "v"})
-		require.NoError(t, err)
-		most, reserve := c.Room()
-		c.Close()
-		for share, firing := range map[float64]int{0.75: 0, 0.95: 1} {
-			tests = append(tests, map[string]any{
-				"interval": "1m",
-				"input_series": []any{
-					map[string]any{"series": "krt_queue_limit_bytes", "values": fmt.Sprintf("%d+0x20", most+reserve)},
-					map[string]any{"series": "krt_queue_bytes", "values": fmt.Sprintf("%d+0x20", int64(share*float64(most)))},
-				},
-				"promql_expr_test": []any{map[string]any{
-					"expr": `count(ALERTS{alertname="KrtQueueNearlyFull",alertstate="firing"}) or vector(0)`, "eval_time": "15m",
-					"exp_samples": []any{map[string]any{"labels": "{}", "value": firing}},
-				}},
-			})
-		}
-	}
 	text, err := yaml.Marshal(map[string]any{"rule_files": []string{"rules.yml"}, "tests": tests})
 	require.NoError(t, err)
 	file := filepath.Join(folder, "test.yml")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
 	out, err := exec.CommandContext(t.Context(), promtool, "test", "rules", file).CombinedOutput()
 	require.NoError(t, err, string(out))
+}
+
+// Durable delivery counts what the store refuses for good in a metric of its own, beside the other one, which is 0.
+func TestLettersThatAreLostAreReported(t *testing.T) {
+	const labels = `{namespace="n",version="v",kind="dead"}`
+	const dropped, refused = "krt_letters_dropped_total" + labels, "krt_queue_letters_refused_total" + labels
+	testRules(t,
+		alert("KrtLettersDropped", map[string]string{dropped: "0+0x20", refused: "0+0x20"}, 0),
+		alert("KrtLettersDropped", map[string]string{dropped: "0+1x20"}, 1),
+		alert("KrtLettersDropped", map[string]string{dropped: "0+0x20", refused: "0+1x20"}, 1),
+	)
+}
+
+func TestAQueueIsNearlyFullBeforeItRefuses(t *testing.T) {
+	var tests []map[string]any
+	for _, size := range []int64{1 << 20, 64 << 20, 256 << 20, 512 << 20, 8 << 30, 1 << 40} {
+		c, err := client.Connect(queue.Settings{URL: "nats://127.0.0.1:1", MaxBytes: size}, client.Options{Namespace: "n", Version: "v"})
+		require.NoError(t, err)
+		most, reserve := c.Room()
+		c.Close()
+		for share, firing := range map[float64]int{0.75: 0, 0.95: 1} {
+			tests = append(tests, alert("KrtQueueNearlyFull", map[string]string{
+				"krt_queue_limit_bytes": fmt.Sprintf("%d+0x20", most+reserve),
+				"krt_queue_bytes":       fmt.Sprintf("%d+0x20", int64(share*float64(most))),
+			}, firing))
+		}
+	}
+	testRules(t, tests...)
 }
 
 // As recording rules, so that promtool parses them.
