@@ -87,8 +87,8 @@ func latest(a, b time.Time) time.Time {
 }
 
 // Cold are the nodes that have a pod, or several, of which none is ready, as an entrypoint is told about
-// them. One that has not become ready within its start timeout is not cold, but fails: due is after what
-// time the first of them does, 0 for none.
+// them. One whose pod has had a machine for its start timeout is not cold, but fails: due is after what
+// time the first of them does, 0 for none. For a machine a pod waits however long it takes: it may come any time.
 func Cold(v *v1alpha1.Version, in Input) (nodes []cold.Node, due time.Duration) {
 	for _, n := range v.Spec.Nodes {
 		node := in.Nodes[n.Name]
@@ -97,14 +97,15 @@ func Cold(v *v1alpha1.Version, in Input) (nodes []cold.Node, due time.Duration) 
 		}
 		since, scheduled, found := coldSince(node.Pods)
 		left := node.Patience.StartTimeout - in.Now.Sub(since)
-		if found && left > 0 {
-			if due == 0 || left < due {
-				due = left
-			}
-			nodes = append(nodes, cold.Node{
-				Node: n.Name, Resource: string(node.Patience.Resource), Since: since.UTC().Truncate(time.Second), Scheduled: scheduled,
-			})
+		if !found || scheduled && left <= 0 {
+			continue
 		}
+		if scheduled && (due == 0 || left < due) {
+			due = left
+		}
+		nodes = append(nodes, cold.Node{
+			Node: n.Name, Resource: string(node.Patience.Resource), Since: since.UTC().Truncate(time.Second), Scheduled: scheduled,
+		})
 	}
 	return nodes, due
 }

@@ -165,6 +165,8 @@ func TestColdNodes(t *testing.T) {
 		{"no pod: it is asleep", nil, nil},
 		{"a pod without a machine", []corev1.Pod{unscheduled(time.Minute)},
 			[]cold.Node{{Node: "etl", Resource: "nvidia.com/gpu", Since: ago(time.Minute).UTC()}}},
+		{"a pod that has had no machine for longer than its start timeout", []corev1.Pod{unscheduled(time.Hour)},
+			[]cold.Node{{Node: "etl", Resource: "nvidia.com/gpu", Since: ago(time.Hour).UTC()}}},
 		{"a pod that starts", []corev1.Pod{unscheduled(2 * time.Minute), scheduled(time.Minute, corev1.ConditionFalse)},
 			[]cold.Node{{Node: "etl", Resource: "nvidia.com/gpu", Since: ago(time.Minute).UTC(), Scheduled: true}}},
 		{"a pod that has started for too long", []corev1.Pod{scheduled(time.Hour, corev1.ConditionFalse)}, nil},
@@ -179,7 +181,8 @@ func TestColdNodes(t *testing.T) {
 			in.Nodes = map[string]Node{"etl": {Pods: tt.pods, Patience: patient()}}
 			nodes, due := Cold(v, in)
 			require.Equal(t, tt.want, nodes)
-			if require.Equal(t, len(nodes) > 0, due > 0); due > 0 {
+			starts := len(nodes) > 0 && nodes[0].Scheduled
+			if require.Equal(t, starts, due > 0); starts {
 				require.Equal(t, 20*time.Minute-testNow.Sub(nodes[0].Since), due)
 				in.Now = testNow.Add(due)
 				nodes, _ = Cold(v, in)

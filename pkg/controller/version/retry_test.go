@@ -204,9 +204,12 @@ func TestEventsThatCannotBeReadHideNothingElse(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, due, "the version has no such node")
 	v.Spec.Nodes = []v1alpha1.Node{{Name: "model"}}
-	nodes, left := observe.Cold(v, in)
+	nodes, _ := observe.Cold(v, in)
 	require.Len(t, nodes, 1)
+	in.Nodes["model"].Pods[0].Status.Conditions[0].Status = corev1.ConditionTrue // it has a machine
+	_, left := observe.Cold(v, in)
 	due, err = r.tellCold(t.Context(), desired{version: v}, in)
 	require.NoError(t, err)
+	require.Positive(t, due)
 	require.Equal(t, left, due, "its start timeout passes without a change of its pod")
 }
