@@ -128,7 +128,8 @@ func failedResults(t *testing.T, b store.Letters) {
 	require.Equal(t, again, steps(dead, again))
 }
 
-// claims: one replaces none of another holder, until that has expired; of many at a time one is kept.
+// claims: one replaces none of another holder, until that has expired; of many at a time one is kept, also in place of
+// one that has expired.
 func claims(t *testing.T, b store.Letters) {
 	id := "id/1"
 	claim := func(holder string, expires time.Time) error {
@@ -143,21 +144,27 @@ func claims(t *testing.T, b store.Letters) {
 	require.NoError(t, claim("a", later.Add(time.Hour)), "it is renewed")
 	require.NoError(t, claim("a", before))
 	require.NoError(t, claim("b", later), "it was given back")
-	id = "id/2"
 	const holders = 8
-	taken := make(chan error, holders)
-	for i := range holders {
-		go func() { taken <- claim(fmt.Sprint("holder-", i), later) }()
-	}
-	kept := 0
-	for range holders {
-		if err := <-taken; err == nil {
-			kept++
-		} else {
-			require.ErrorIs(t, err, store.ErrClaimed)
+	contended := func() {
+		taken := make(chan error, holders)
+		for i := range holders {
+			go func() { taken <- claim(fmt.Sprint("holder-", i), later) }()
 		}
+		kept := 0
+		for range holders {
+			if err := <-taken; err == nil {
+				kept++
+			} else {
+				require.ErrorIs(t, err, store.ErrClaimed)
+			}
+		}
+		require.Equal(t, 1, kept)
 	}
-	require.Equal(t, 1, kept)
+	id = "id/2"
+	contended()
+	id = "id/3"
+	require.NoError(t, claim("a", before))
+	contended() // for one that has expired
 }
 
 // listedLetters: newest first, in pages, by version and workflow; and counted so.

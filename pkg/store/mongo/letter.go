@@ -64,7 +64,12 @@ func (s *Store) SaveLetter(ctx context.Context, runtime string, l letter.Letter)
 		{Key: keySuccess, Value: l.Kind == letter.Result && l.Status == nil}, {Key: keyHolder, Value: l.CausationID},
 		{Key: keyData, Value: bson.Binary{Data: data}},
 	}
-	met := replaced(l, id)
+	return s.alone(ctx, l.Kind, func() error { return s.replace(ctx, c, l, document) })
+}
+
+// replace writes the document of a letter in place of the one that it replaces.
+func (s *Store) replace(ctx context.Context, c *mongo.Collection, l letter.Letter, document bson.D) error {
+	met := replaced(l, letterID(l.Kind, l.Version, l.ID))
 	return s.retry(ctx, func(bool) error {
 		for _, keys := range indexes() {
 			if err := s.index(ctx, c, keys); err != nil {

@@ -54,6 +54,7 @@ type Store struct {
 	indexed sync.Map // database and collection with an index of ours
 
 	connecting sync.Mutex
+	claiming   chan struct{} // full while a claim is written; see alone
 }
 
 // server is what is known of the server; before it has responded it is nil.

@@ -24,7 +24,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	concern := writeconcern.Majority()
 	journal := true
 	concern.Journal = &journal // what is acknowledged outlives the server's process
-	s := &Store{logger: cmp.Or(o.Logger, slog.Default()), decoded: store.NewDecoding()}
+	s := &Store{logger: cmp.Or(o.Logger, slog.Default()), decoded: store.NewDecoding(), claiming: make(chan struct{}, 1)}
 	s.config = func() *options.ClientOptions { // it looks up the hosts of mongodb+srv
 		return options.Client().ApplyURI(rawURL).SetWriteConcern(concern).SetAppName("kn-krt").
 			SetMaxPoolSize(uint64(cmp.Or(o.Connections, 64))).SetServerSelectionTimeout(selectPatience).SetConnectTimeout(selectPatience)

@@ -1,6 +1,7 @@
 package mongo
 
 import (
+	"context"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -23,4 +24,19 @@ func replaced(l letter.Letter, id string) bson.D {
 		met = append(met, bson.E{Key: "$or", Value: bson.A{own, expired}})
 	}
 	return met
+}
+
+// alone calls write; that of a claim on FerretDB while no other claim of this store is written. There an update is of
+// what met its filter before, so that two claims may both replace one that has expired.
+func (s *Store) alone(ctx context.Context, kind letter.Kind, write func() error) error {
+	if kind != letter.Claim || !s.known.Load().dialect.flat {
+		return write()
+	}
+	select {
+	case s.claiming <- struct{}{}:
+		defer func() { <-s.claiming }()
+		return write()
+	case <-ctx.Done():
+		return s.failure(ctx.Err())
+	}
 }
