@@ -81,7 +81,8 @@ func (in Input) mountQueue(pod *corev1.PodSpec, container *corev1.Container) {
 func queueKeys() []settingKey {
 	return []settingKey{
 		{"queue-url", "The URL (nats or tls) of the queue of versions with durable delivery: NATS with JetStream; several servers\n" +
-			"of a cluster are separated by commas. Default: the one of config/queue.",
+			"of a cluster are separated by commas. Default: the one of config/queue. Before it names another queue,\n" +
+			"stop the versions, and start them after that: a restart leaves in the former one what waits there.",
 			"nats://nats.messaging:4222",
 			func(s *Settings, text string) error { return queueURL(&s.QueueURL, text) }},
 		{"queue-secret", "The Secret, in the namespace of each version, with its credentials for the NATS of queue-url:\n" +
