@@ -176,6 +176,9 @@ func (l *Letter) checkClaim() error {
 	if l.Data != nil || l.Event != nil || l.Status != nil {
 		return errors.New("data: a claim has none, nor an event or a status")
 	}
+	if l.CausationID == "" {
+		return errors.New("causation_id: missing: it says whose claim it is")
+	}
 	return nil
 }
 
