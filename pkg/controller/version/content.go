@@ -2,6 +2,7 @@ package version
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -61,7 +62,8 @@ func (r *reconciler) mounted(ctx context.Context, v *v1alpha1.Version, name stri
 }
 
 // fetchedSteps are the steps of which the entrypoints that run fetch events. Their configurations have them, and not the
-// spec, which may be that of the next start already: a version that stops can be edited. Nil: they are not known.
+// spec, which may be that of the next start already: a version that stops can be edited. The error is why they are not
+// known.
 func (r *reconciler) fetchedSteps(
 	ctx context.Context, v *v1alpha1.Version, d *appsv1.Deployment, now time.Time,
 ) (steps []queue.Step, err error) {
@@ -69,24 +71,36 @@ func (r *reconciler) fetchedSteps(
 	if err != nil {
 		return nil, err
 	}
-	names := []string{render.MountedContent(d)}
-	for _, p := range pods {
-		if isOfBefore(p, d, now) { // d has been changed, and this one runs until those that are to follow it are ready
-			names = append(names, render.ContentName(v.Name, p.Annotations[render.AnnotationContentHash]))
-		}
+	if steps, err = r.stepsOf(ctx, v, render.MountedContent(d)); err != nil {
+		return nil, err
 	}
-	for _, name := range names {
-		m, err := r.mounted(ctx, v, name)
-		if m == nil || err != nil {
-			return nil, err
+	for _, p := range pods {
+		if !isOfBefore(p, d, now) {
+			continue
 		}
-		of, err := render.ContentSteps(m)
+		// d has been changed, and this one runs until those that are to follow it are ready. What it mounts is not cached.
+		own := render.ContentName(v.Name, p.Annotations[render.AnnotationContentHash])
+		of, err := r.stepsOf(ctx, v, own, render.EntrypointName(v.Name)) // the latter if an older kn-krt has made it
 		if err != nil {
 			return nil, err
 		}
 		steps = append(steps, of...)
 	}
 	return steps, nil
+}
+
+// stepsOf are the steps of the first of the named configurations that exists. That none does is an error.
+func (r *reconciler) stepsOf(ctx context.Context, v *v1alpha1.Version, names ...string) ([]queue.Step, error) {
+	for _, name := range names {
+		m, err := r.mounted(ctx, v, name)
+		switch {
+		case err != nil:
+			return nil, err
+		case m != nil:
+			return render.ContentSteps(m)
+		}
+	}
+	return nil, fmt.Errorf("ConfigMap %q, which pods of the entrypoint mount, does not exist", names[0])
 }
 
 // isContent reports whether an object is a ConfigMap with one configuration of the version's entrypoint. One that is

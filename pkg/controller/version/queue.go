@@ -181,7 +181,8 @@ func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version, now ti
 }
 
 // left is what a version that stops waits for, as a text; empty: nothing. Nobody fetches the events of steps that are not
-// among these: they do not keep it, and are named as long as others do. If the steps are not known, all keep it.
+// among these: they do not keep it, and are named as long as others do. If the steps are not known, all keep it, and what
+// to do about such events is named.
 func left(v *v1alpha1.Version, steps []queue.Step, status *queue.Status) string {
 	events, former := status.Events, ""
 	for _, s := range status.Steps {
@@ -190,6 +191,10 @@ func left(v *v1alpha1.Version, steps []queue.Step, status *queue.Status) string 
 			former += fmt.Sprintf("; what node %q of workflow %q has left, %d, is not waited for, because the workflow no longer has it there",
 				s.Node, s.Workflow, s.Events()) + dropOf(v, steps, s)
 		}
+	}
+	if steps == nil {
+		former = "; which of its steps the entrypoint fetches is not known; what nobody fetches is removed by: " +
+			v.Command("queue drop", "--workflow", "WORKFLOW", "--node", "NODE")
 	}
 	switch events {
 	case 0:
