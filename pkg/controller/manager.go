@@ -106,6 +106,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// syncLimit is how long a controller may take to read all objects of a kind when it starts; then it ends with an error, and
+// begins anew. On a busy machine it has taken more than the usual two minutes for 2,000 versions.
+const syncLimit = 10 * time.Minute
+
 // controller configures the queue of each controller. A failure is retried within a minute
 // at the latest: most are fixed by people, who wait.
 func (o Options) controller() controller.Options {
@@ -139,7 +143,7 @@ func New(cfg *rest.Config, o Options) (manager.Manager, error) {
 		LeaderElectionReleaseOnCancel: true,
 		Metrics:                       metrics.Options{BindAddress: noMetrics}, // see serve
 		// The names are unique; the check would forbid two controllers in one test process.
-		Controller: config.Controller{SkipNameValidation: new(true)},
+		Controller: config.Controller{SkipNameValidation: new(true), CacheSyncTimeout: syncLimit},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the controller (are the CRDs of krt.dev installed?): %w", err)
