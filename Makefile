@@ -9,8 +9,9 @@ VCS    := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 # One way to compile for builds, lint, vet and the tests on a cluster, so that they share Go's cache. The race detector
 # needs a C compiler and has its own; binaries contain the commit they were built from, if git knows it.
 flags := $(or $(GOFLAGS),$(shell go env GOFLAGS 2>/dev/null))
-override export GOFLAGS     := $(strip $(flags) $(if $(findstring -trimpath,$(flags)),,-trimpath))
-override export CGO_ENABLED := 0
+override GOFLAGS     := $(strip $(flags) $(if $(findstring -trimpath,$(flags)),,-trimpath))
+override CGO_ENABLED := 0
+export GOFLAGS CGO_ENABLED
 RACE   := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 GOTEST := $(if $(RACE),CGO_ENABLED=1) go test $(RACE)
 PYTHON := tools/python.sh

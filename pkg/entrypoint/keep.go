@@ -128,7 +128,7 @@ func (e *Entrypoint) readDead(r *http.Request, ev *event.Event) (*event.Event, m
 // with; 0 if there was nothing to keep.
 func (e *Entrypoint) orphan(h http.Header, path string, ev *event.Event, data mem.Buffer) (status int) {
 	t := e.acquire()
-	if t == nil && e.keeps(ev) {
+	if t == nil && e.keeps(ev) && (path == pathDeadLetter || ev.Keep == event.KeepResult) {
 		status = http.StatusServiceUnavailable // this replica has stopped; the sender will try another one
 	}
 	if t != nil {

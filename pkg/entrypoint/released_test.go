@@ -16,8 +16,18 @@ import (
 func TestAReplicaThatHasStoppedAcceptsNothingThatIsKept(t *testing.T) {
 	e := &Entrypoint{options: Options{Mail: mail.New(nil, slog.New(slog.DiscardHandler))}}
 	e.table.Store(&table{})
-	for keep, want := range map[event.Keep]int{event.KeepResult: http.StatusServiceUnavailable, event.KeepNothing: 0} {
-		ev := &event.Event{Keep: keep, Replied: true}
-		require.Equal(t, want, e.orphan(http.Header{}, "/reply", ev, mem.SliceBuffer(nil)))
+	for _, c := range []struct {
+		path string
+		keep event.Keep
+		want int
+	}{
+		{"/reply", event.KeepResult, http.StatusServiceUnavailable},
+		{"/reply", event.KeepDead, 0}, // it is a response, and no dead letter
+		{"/reply", event.KeepNothing, 0},
+		{pathDeadLetter, event.KeepDead, http.StatusServiceUnavailable},
+		{pathDeadLetter, event.KeepNothing, 0},
+	} {
+		ev := &event.Event{Keep: c.keep, Replied: true}
+		require.Equal(t, c.want, e.orphan(http.Header{}, c.path, ev, mem.SliceBuffer(nil)), c)
 	}
 }

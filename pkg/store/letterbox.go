@@ -175,7 +175,8 @@ func (s *Server) countLetters(r request) (any, error) {
 // refuseLetter is the response to a dead letter, or a claim of one, for which there is no room.
 func refuseLetter(l *letter.Letter, limit string) error {
 	if l.Kind == letter.Claim {
-		return Full("the version %s replays as many dead letters at a time as it may, %s: try again later", l.Version, limit)
+		return &Problem{http.StatusTooManyRequests,
+			fmt.Sprintf("the version %s replays as many dead letters at a time as it may, %s: try again later", l.Version, limit)}
 	}
 	return Full("the version %[1]s has as many dead letters as it may have, %[2]s: replay or delete some (kn krt dead-letters %[1]s)",
 		l.Version, limit)

@@ -175,8 +175,6 @@ func TestRulesAreValid(t *testing.T) {
 	check(t, "rules", text)
 }
 
-// KrtQueueNearlyFull fires before a version's queue refuses requests, however large it is, and not at three quarters
-// of that: the rule knows how much the client of the queue leaves for events between steps.
 // alert is a test of the rules: how many alerts of a name are active after 15 minutes of series.
 func alert(name string, series map[string]string, firing int) map[string]any {
 	var input []any
@@ -218,6 +216,8 @@ func TestLettersThatAreLostAreReported(t *testing.T) {
 	)
 }
 
+// KrtQueueNearlyFull fires before a version's queue refuses requests, however large it is, and not at three quarters
+// of that: the rule knows how much the client of the queue leaves for events between steps.
 func TestAQueueIsNearlyFullBeforeItRefuses(t *testing.T) {
 	var tests []map[string]any
 	for _, size := range []int64{1 << 20, 64 << 20, 256 << 20, 512 << 20, 8 << 30, 1 << 40} {

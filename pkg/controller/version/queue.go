@@ -192,8 +192,11 @@ func left(v *v1alpha1.Version, steps []queue.Step, status *queue.Status) string 
 				s.Node, s.Workflow, s.Events()) + dropOf(v, steps, s)
 		}
 	}
+	if n := letters(status); n > 0 {
+		former += fmt.Sprintf("; results and dead letters that the store has yet to accept: %d (the entrypoint's log has what it says)", n)
+	}
 	if steps == nil {
-		former = "; which of its steps the entrypoint fetches is not known; what nobody fetches is removed by: " +
+		former += "; which of its steps the entrypoint fetches is not known; what nobody fetches is removed by: " +
 			v.Command("queue drop", "--workflow", "WORKFLOW", "--node", "NODE")
 	}
 	switch events {
@@ -203,6 +206,16 @@ func left(v *v1alpha1.Version, steps []queue.Step, status *queue.Status) string 
 		return "1 event is left in its queue" + former
 	}
 	return fmt.Sprintf("%d events are left in its queue", events) + former
+}
+
+// letters is how many results and dead letters wait for the store.
+func letters(status *queue.Status) (n int64) {
+	for _, s := range status.Steps {
+		if s.Node == queue.Postbox {
+			n += s.Events()
+		}
+	}
+	return n
 }
 
 // dropOf is how what a former step has left is removed; empty if that would remove what another step has left, too.

@@ -122,6 +122,9 @@ func (c *Carrier) post(r *client.Received) {
 	switch {
 	case err == nil:
 	case temporary(err):
+		if r.Delivered&(r.Delivered-1) == 0 { // the 1st time, the 2nd, the 4th and so on
+			c.log.Warn("a letter waits in the queue until the store accepts it", "kind", l.Kind, "id", l.ID, "tries", r.Delivered, "error", err)
+		}
 		_ = r.Nak(min(c.options.Retry.Delay<<min(r.Delivered, 16), maxWait))
 		return
 	default:

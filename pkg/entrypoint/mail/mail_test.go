@@ -145,8 +145,10 @@ func TestRefusalsOfAClaim(t *testing.T) {
 	}{
 		"does not know claims of dead letters: it is older": {
 			&letter.Error{Status: http.StatusBadRequest, Text: `kind: "claim" is not result or dead`}, http.StatusConflict, ""},
-		"as many as it may have": {
-			&letter.Error{Status: http.StatusInsufficientStorage, Text: "as many as it may have"}, http.StatusConflict, ""},
+		"no room left": {
+			&letter.Error{Status: http.StatusInsufficientStorage, Text: "no room left"}, http.StatusConflict, ""},
+		"as many dead letters at a time as it may": {
+			&letter.Error{Status: http.StatusTooManyRequests, Text: "as many dead letters at a time as it may"}, http.StatusServiceUnavailable, "1"},
 		"does not know letters": {letter.ErrOld, http.StatusConflict, ""},
 		"does not respond":      {errors.New("the store does not respond"), http.StatusServiceUnavailable, "1"},
 	} {

@@ -182,7 +182,7 @@ func (w *Waker) wake(work context.Context, n *node) {
 	now, ended, overtaken := time.Now(), w.work.Err() != nil, err != nil && work.Err() != nil
 	(*n.end.Swap(nil))()
 	switch {
-	case ended:
+	case ended, overtaken: // what has reached it is about to respond
 	case err != nil:
 		n.held.Store(now.Add(upTime).UnixNano())
 	case !w.shared:
