@@ -27,7 +27,6 @@ const holds = 5
 func (b *bench) inFlight(ctx context.Context) error {
 	counts := []int{1, 3, 12}
 	lives, residents := make([][]float64, len(counts)), make([][]float64, len(counts))
-	var live, resident []float64 // of the most steps, by those of the fewest
 	for range holds {
 		for i, n := range counts {
 			l, r, err := b.hold(ctx, n)
@@ -36,9 +35,8 @@ func (b *bench) inFlight(ctx context.Context) error {
 			}
 			lives[i], residents[i] = append(lives[i], l), append(residents[i], r)
 		}
-		live = append(live, last(lives[2])/last(lives[0]))
-		resident = append(resident, last(residents[2])/last(residents[0]))
 	}
+	live, resident := ratios(lives[2], lives[0]), ratios(residents[2], residents[0])
 	for i, n := range counts {
 		what := fmt.Sprintf("%d in flight, %d steps: each", held, n)
 		b.add(row{what: what + ", live on heap and stacks", bar: 40, value: of(lives[i]), unit: " KB"})
@@ -48,8 +46,6 @@ func (b *bench) inFlight(ctx context.Context) error {
 	b.add(row{what: "in flight at 12 steps, resident", against: "at 1 step", value: of(resident), unit: "×"})
 	return nil
 }
-
-func last(values []float64) float64 { return values[len(values)-1] }
 
 func of(values []float64) *spread {
 	s := spreadOf(values)

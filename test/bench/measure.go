@@ -145,6 +145,15 @@ func (m *measured) ratio(base *measured, value func(sample) float64) spread {
 	return spreadOf(values)
 }
 
+// ratios are of by base, round by round.
+func ratios(of, base []float64) (list []float64) {
+	for i := range of {
+		list = append(list, of[i]/base[i])
+	}
+	return list
+}
+
+// spreadOf sorts values.
 func spreadOf(values []float64) spread {
 	slices.Sort(values)
 	n := len(values)

@@ -45,11 +45,9 @@ func (b *bench) steps(ctx context.Context) (err error) {
 }
 
 func (b *bench) addSlope(what string, all []measured) {
-	low, high, ratio := slopes(all[0], all[1]), slopes(all[2], all[3]), []float64(nil)
-	for i := range low {
-		ratio = append(ratio, high[i]/low[i])
-	}
-	spreads := []spread{spreadOf(low), spreadOf(high), spreadOf(ratio)}
+	low, high := slopes(all[0], all[1]), slopes(all[2], all[3])
+	ratio := spreadOf(ratios(high, low)) // before low and high are sorted
+	spreads := []spread{spreadOf(low), spreadOf(high), ratio}
 	b.add(row{what: what + ": a step at 3", value: &spreads[0], unit: " µs"})
 	b.add(row{what: what + ": a step at 12", value: &spreads[1], unit: " µs"})
 	b.add(row{what: what + ": slope at 12", against: "slope at 3", bar: 1.15, value: &spreads[2], unit: "×"})

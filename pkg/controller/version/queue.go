@@ -184,16 +184,19 @@ func (r *reconciler) drainQueue(ctx context.Context, v *v1alpha1.Version, now ti
 // among these: they do not keep it, and are named as long as others do. If the steps are not known, all keep it, and what
 // to do about such events is named.
 func left(v *v1alpha1.Version, steps []queue.Step, status *queue.Status) string {
-	events, former := status.Events, ""
+	events, letters, former := status.Events, int64(0), ""
 	for _, s := range status.Steps {
+		if s.Node == queue.Postbox {
+			letters += s.Events()
+		}
 		if steps != nil && !slices.Contains(steps, s.Step()) && s.Events() > 0 {
 			events -= s.Events()
 			former += fmt.Sprintf("; what node %q of workflow %q has left, %d, is not waited for, because the workflow no longer has it there",
 				s.Node, s.Workflow, s.Events()) + dropOf(v, steps, s)
 		}
 	}
-	if n := letters(status); n > 0 {
-		former += fmt.Sprintf("; results and dead letters that the store has yet to accept: %d (the entrypoint's log has what it says)", n)
+	if letters > 0 {
+		former += fmt.Sprintf("; results and dead letters that the store has yet to accept: %d (the entrypoint's log has what it says)", letters)
 	}
 	if steps == nil {
 		former += "; which of its steps the entrypoint fetches is not known; what nobody fetches is removed by: " +
@@ -206,16 +209,6 @@ func left(v *v1alpha1.Version, steps []queue.Step, status *queue.Status) string 
 		return "1 event is left in its queue" + former
 	}
 	return fmt.Sprintf("%d events are left in its queue", events) + former
-}
-
-// letters is how many results and dead letters wait for the store.
-func letters(status *queue.Status) (n int64) {
-	for _, s := range status.Steps {
-		if s.Node == queue.Postbox {
-			n += s.Events()
-		}
-	}
-	return n
 }
 
 // dropOf is how what a former step has left is removed; empty if that would remove what another step has left, too.

@@ -55,7 +55,7 @@ func (w *work) keep(l letter.Letter) bool {
 		}
 		l.Data, l.Message = nil, ""
 	}
-	posted, held := w.posted(&l), false
+	held := false
 	return w.persist(w.working, func(ctx context.Context) error {
 		err := w.put(l)
 		switch {
@@ -65,7 +65,7 @@ func (w *work) keep(l letter.Letter) bool {
 			w.refused(&l, err)
 			return nil
 		}
-		away := w.publish(context.WithoutCancel(ctx), posted, len(w.nodes))
+		away := w.publish(context.WithoutCancel(ctx), w.posted(&l), len(w.nodes))
 		switch {
 		case away == nil:
 			w.log.Warn("a letter waits in the queue until the store accepts it", "kind", l.Kind, "id", l.ID, "error", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"krt.dev/kn-krt/pkg/entrypoint/capture"
@@ -43,7 +44,7 @@ func (d Desk) Handlers() map[string]http.HandlerFunc {
 func (d Desk) with(serve func(context.Context, letter.Kind, *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		kind := letter.Kind(r.PathValue("kind"))
-		if kind != letter.Result && kind != letter.Dead { // claims belong to those who replay
+		if !slices.Contains(letter.Kinds(), kind) { // claims belong to those who replay
 			http.Error(w, fmt.Sprintf("kind: %.20q is not %s or %s", string(kind), letter.Result, letter.Dead), http.StatusNotFound)
 			return
 		}
